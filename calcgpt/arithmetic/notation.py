@@ -1,0 +1,181 @@
+"""How a problem is written for a model, and how the answer is read out of what the model wrote.
+
+Files always say `12+34=46`. A notation is applied when text becomes tokens. It lays out columns of characters from the
+digits of the operands alone; the solution is written by a method of its own, which solving never calls.
+
+>>> from calcgpt.arithmetic.problems import from_expressions
+>>> problems = from_expressions(["12+34", "7-45"])
+>>> Notation().write_prompts(problems).texts()
+['12+34=', '7-45=']
+>>> columns = Notation(width=2, answer_width=3, interleave=True, reverse=True)
+>>> columns.write_prompts(problems).texts()     # tens of both, units of both, the operator
+['1324+=', '0475-=']
+>>> columns.write_answers(problems.solutions()).texts()     # the sign, units, tens, hundreds
+['+640', '-830']
+>>> columns.read_answer("-830")
+-38
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from calcgpt.arithmetic.parsing import shorten
+from calcgpt.arithmetic.problems import Problems
+from calcgpt.errors import ConfigError
+
+_INT64_DIGITS = 18  # as many always fit
+_ANSWER = re.compile(r"([+-]?)([0-9]+)")
+
+
+class Written(NamedTuple):
+    """Texts as columns: `characters` (N, T) uint8 ASCII codes, 0 after a text's end, and `lengths` (N,)."""
+
+    characters: np.ndarray
+    lengths: np.ndarray
+
+    def texts(self) -> list[str]:
+        rows = np.ascontiguousarray(self.characters)
+        return [text.decode("ascii") for text in rows.view(f"S{rows.shape[1]}")[:, 0].tolist()]
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How problems and answers are written.
+
+    Args:
+        width: digits every operand is padded to with zeros; 0 writes operands as they are.
+        answer_width: digits every answer is padded to, its sign (+ or -) always before it; 0 writes answers as they are.
+        interleave: the operands' digits column by column, the operator after them: 12+34= becomes 1324+=.
+        reverse: answers least significant digit first.
+
+    Raises:
+        ConfigError: a width is negative, or columns are asked for without a width.
+    """
+
+    width: int = 0
+    answer_width: int = 0
+    interleave: bool = False
+    reverse: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("width", "answer_width"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"notation.{name} must be 0 or more digits, not {getattr(self, name)}")
+        if self.interleave and not self.width:
+            raise ConfigError("notation.interleave needs notation.width: only padded operands share columns")
+
+    @property
+    def plain(self) -> bool:
+        """Whether it writes just what a file says."""
+        return self == Notation()
+
+    def unsupported(self, problems: Problems) -> list[str | None]:
+        """For each problem the reason why it cannot be written, or None."""
+        reasons: list[str | None] = [None] * len(problems)
+        if not self.width:
+            return reasons
+        limit = 10**self.width
+        outside = (problems.operands < 0) | (problems.operands >= limit)
+        for place in np.flatnonzero(outside.any(1)).tolist():
+            operand = int(problems.operands[place][outside[place].astype(bool)][0])
+            reasons[place] = (
+                f"this model's notation has no negative operands, and {shorten(str(operand))} is one"
+                if operand < 0
+                else f"this model has places for {self.width} digits an operand, and {shorten(str(operand))} has more"
+            )
+        return reasons
+
+    def write_prompts(self, problems: Problems) -> Written:
+        """Everything up to and with `=`; the solution is not looked at."""
+        if not self.width:
+            return _from_texts(problems.prompts())
+        size = len(problems)
+        symbols = [symbol.encode() for symbol in problems.symbols]
+        left, right = (_digits(problems.operands[:, side], self.width) for side in (0, 1))
+        operator = np.array([list(symbol.ljust(2, b"\0")) for symbol in symbols], np.uint8)[problems.operation]
+        equals = np.full((size, 1), ord("="), np.uint8)
+        if self.interleave:
+            digits = np.stack([left, right], 2).reshape(size, 2 * self.width)
+            columns = [digits, operator, equals]
+        else:
+            columns = [left, operator, right, equals]
+        return _close_gaps(np.concatenate(columns, 1), wide=any(len(symbol) > 1 for symbol in symbols))
+
+    def write_answers(self, solutions: np.ndarray) -> Written:
+        """The true answers as the model should write them."""
+        if not self.answer_width:
+            return _from_texts([self._answer(value) for value in solutions.tolist()])
+        magnitude = np.abs(solutions)
+        if len(magnitude) and int(magnitude.max()) >= 10**self.answer_width:
+            raise ConfigError(
+                f"notation.answer_width {self.answer_width} has no place for the answer {int(magnitude.max())}"
+            )
+        digits = _digits(magnitude, self.answer_width)
+        sign = np.where(solutions < 0, ord("-"), ord("+")).astype(np.uint8)[:, None]
+        return _fixed(np.concatenate([sign, digits[:, ::-1] if self.reverse else digits], 1))
+
+    def _answer(self, value: int) -> str:
+        digits = str(abs(value))
+        return ("-" if value < 0 else "") + (digits[::-1] if self.reverse else digits)
+
+    def read_answer(self, completion: str) -> int | None:
+        """The number that a completion writes, or None where it writes none."""
+        match = _ANSWER.fullmatch(completion)
+        if not match:
+            return None
+        sign, digits = match.groups()
+        magnitude = int(digits[::-1] if self.reverse else digits)
+        return -magnitude if sign == "-" else magnitude
+
+    def read_answers(self, completions: Written) -> tuple[np.ndarray, np.ndarray]:
+        """`read_answer` of many: the numbers (N,), int64 or Python integers, and whether each could be read (N,)."""
+        characters, lengths = completions
+        if not characters.shape[1]:
+            return np.zeros(len(lengths), np.int64), np.zeros(len(lengths), bool)
+        if characters.shape[1] > _INT64_DIGITS:
+            values = [self.read_answer(text) for text in completions.texts()]
+            readable = np.array([value is not None for value in values], bool)
+            return np.array([value or 0 for value in values], object), readable
+        place = np.arange(characters.shape[1])
+        signed = np.isin(characters[:, 0], (ord("+"), ord("-")))
+        inside = (place < lengths[:, None]) & (place >= signed[:, None])
+        is_digit = (characters >= ord("0")) & (characters <= ord("9"))
+        count = lengths - signed
+        readable = (is_digit | ~inside).all(1) & (count > 0)
+        power = place - signed[:, None] if self.reverse else lengths[:, None] - 1 - place
+        worth = np.where(inside, 10 ** np.clip(power, 0, _INT64_DIGITS).astype(np.int64), 0)
+        values = ((characters.astype(np.int64) - ord("0")) * worth).sum(1)
+        return np.where(characters[:, 0] == ord("-"), -values, values), readable
+
+
+def _digits(values: np.ndarray, width: int) -> np.ndarray:
+    """ASCII digits, most significant first: (N,) -> (N, width)."""
+    columns = [(values // 10**place) % 10 for place in reversed(range(width))]
+    return (np.stack(columns, 1).astype(np.int64) + ord("0")).astype(np.uint8)
+
+
+def _fixed(characters: np.ndarray) -> Written:
+    return Written(characters, np.full(len(characters), characters.shape[1]))
+
+
+def _close_gaps(characters: np.ndarray, wide: bool) -> Written:
+    """Move the nothing that one-character operators leave beside two-character ones behind each text."""
+    filled = characters != 0
+    lengths = filled.sum(1)
+    if wide:
+        order = np.argsort(~filled, axis=1, kind="stable")
+        characters = np.take_along_axis(characters, order, 1)
+    else:
+        characters = characters[:, filled.all(0)] if len(characters) else characters
+    return Written(characters, lengths)
+
+
+def _from_texts(texts: list[str]) -> Written:
+    rows = np.array(texts, dtype="S") if texts else np.zeros(0, "S1")
+    width = max(rows.dtype.itemsize, 1)
+    return Written(rows.view(np.uint8).reshape(len(texts), width), np.array([len(text) for text in texts], np.int64))

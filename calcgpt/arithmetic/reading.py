@@ -1,0 +1,145 @@
+"""Reading data files: where they are, and what is wrong with them, all of it at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from calcgpt.arithmetic.scanning import Progress, Scan, explain, scan
+from calcgpt.errors import DataError
+
+SHIPPED = PurePath("datasets/ds-calcgpt.txt")
+"""The data set that comes with the package."""
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_LISTED = 20  # invalid lines that a message shows
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file as it was read.
+
+    path: where it is. lines: its text, line by line, "" for what is not UTF-8. undecodable: the reason by
+    place, for those.
+    scan: the canonical examples among the lines.
+    """
+
+    path: Path
+    lines: list[str]
+    undecodable: dict[int, str]
+    scan: Scan
+
+    def valid(self) -> np.ndarray:
+        """(lines,) bool: which are right examples."""
+        mask = np.zeros(len(self.lines), dtype=bool)
+        mask[self.scan.lines] = self.scan.right()
+        return mask
+
+    def problems_of(self, places: np.ndarray) -> Iterator[str]:
+        """`FILE:LINE: reason` for each of these places."""
+        for place in places.tolist():
+            reason = self.undecodable.get(place) or explain(self.lines[place])
+            yield f"{self.path}:{place + 1}: {reason}"
+
+
+def find_dataset(path: str | Path) -> Path:
+    """The file that `path` names: as given (from the current folder), or the packaged
+    `datasets/ds-calcgpt.txt`.
+
+    Raises DataError that says where it looked.
+    """
+    path = Path(path)
+    looked = [path]
+    if PurePath(path) == SHIPPED:
+        looked += [_PACKAGE / "_data" / SHIPPED.name, _PACKAGE.parent / SHIPPED]
+    for candidate in looked:
+        with suppress(OSError):  # a name that is too long, a folder that must not be looked into
+            if candidate.exists():
+                return candidate
+    places = ", ".join(str(candidate.absolute()) for candidate in looked)
+    raise DataError(f"no data file {path}: looked for {places}")
+
+
+def read_lines(path: str | Path) -> tuple[Path, list[str], dict[int, str]]:
+    """Where the file is, its lines without their ends, and what is wrong with those that are not UTF-8, by
+    place.
+
+    Raises DataError for a file that is missing, a folder, unreadable or empty.
+    """
+    path = find_dataset(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: expected a data file")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").removesuffix(b"\n")
+    if not data.strip():
+        raise DataError(f"{path} is empty: expected lines such as 12+34=46")
+    try:
+        return path, data.decode("utf-8").split("\n"), {}
+    except UnicodeDecodeError:
+        lines, undecodable = [], {}
+        for place, line in enumerate(data.split(b"\n")):
+            try:
+                lines.append(line.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                lines.append("")
+                undecodable[place] = (
+                    f"not UTF-8 text (byte {line[error.start]:#04x} at position {error.start + 1})"
+                )
+        return path, lines, undecodable
+
+
+def read_examples(path: str | Path, progress: Progress | None = None) -> DataFile:
+    """A data file with its examples found, and nothing thrown away. Raises DataError as `read_lines` does."""
+    path, lines, undecodable = read_lines(path)
+    return DataFile(path, lines, undecodable, scan(lines, progress))
+
+
+def load_dataset(path: str | Path, *, skip_invalid: bool = False, plain_text: bool = False) -> list[str]:
+    """The examples of a data file, one a line: canonical (`12+34=46`) and right.
+
+    skip_invalid: leave out the lines that are not, and say so in the log, in place of refusing the file.
+    plain_text: take the lines as they are, whatever they say; only blank ones are left out.
+    Raises DataError for a file that is missing (with where it was looked for), a folder, unreadable or empty,
+    and for invalid lines: malformed, empty, not UTF-8, or wrong; it lists the first 20 with file and line,
+    and how many more.
+    """
+    if plain_text:
+        path, lines, undecodable = read_lines(path)
+        text = [line for line in lines if line.strip()]
+        if undecodable and not (skip_invalid and text):
+            places = np.array(list(undecodable), dtype=np.int64)
+            raise _refusal(DataFile(path, lines, undecodable, scan([])), places, plain_text)
+        return text
+    file = read_examples(path)
+    valid = file.valid()
+    if valid.all():
+        return file.lines
+    invalid = np.flatnonzero(~valid)
+    if not skip_invalid or not valid.any():
+        raise _refusal(file, invalid, plain_text)
+    _log.warning("%s: left out %d invalid lines of %d", file.path, len(invalid), len(file.lines))
+    return [file.lines[place] for place in np.flatnonzero(valid).tolist()]
+
+
+def _refusal(file: DataFile, invalid: np.ndarray, plain_text: bool) -> DataError:
+    if len(invalid) < len(file.lines):
+        advice = "--skip-invalid (skip_invalid=True) goes on without them"
+    elif plain_text:
+        advice = "expected UTF-8 text"
+    else:
+        advice = "expected lines such as 12+34=46; --plain-text (plain_text=True) takes any text"
+    message = [f"{file.path}: {len(invalid):,} of {len(file.lines):,} lines are invalid; {advice}"]
+    message += file.problems_of(invalid[:_LISTED])
+    if len(invalid) > _LISTED:
+        message.append(f"and {len(invalid) - _LISTED:,} more")
+    return DataError("\n".join(message))

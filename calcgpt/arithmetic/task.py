@@ -1,0 +1,132 @@
+"""A task: the problems that a model is asked, described by operators and ranges, drawn or counted out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from calcgpt.arithmetic.operations import OPERATIONS
+from calcgpt.arithmetic.problems import Problems, held_out, keep_wanted, sample
+from calcgpt.errors import ConfigError
+
+_CHAIN = 0.7  # of the columns of a carry-heavy problem, the share that hands a carry on, or cancels
+
+
+@dataclass(frozen=True)
+class Task:
+    """Problems drawn afresh for every step, instead of a data file.
+
+    Args:
+        operations: the operators that occur, equally often.
+        min_value: the smallest operand.
+        max_value: the largest operand.
+        negative_results: whether answers below zero occur.
+        carry_share: share of the sums and differences made to hand carries on, or to cancel, in most columns.
+
+    Raises:
+        ConfigError: an unknown operator, an empty range, a share outside 0 to 1.
+    """
+
+    operations: tuple[str, ...] = ("+", "-")
+    min_value: int = 0
+    max_value: int = 99
+    negative_results: bool = True
+    carry_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "operations", tuple(self.operations))
+        unknown = [symbol for symbol in self.operations if symbol not in OPERATIONS]
+        if unknown or not self.operations:
+            raise ConfigError(
+                f"task.operations must be some of {' '.join(OPERATIONS)}, not {' '.join(map(str, unknown)) or 'none'}"
+            )
+        for name in ("min_value", "max_value"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ConfigError(f"task.{name} must be an integer, not {value!r}")
+        if self.min_value > self.max_value:
+            raise ConfigError(f"task.min_value {self.min_value} is above task.max_value {self.max_value}")
+        if not (isinstance(self.carry_share, (int, float)) and 0 <= self.carry_share <= 1):
+            raise ConfigError(f"task.carry_share must lie between 0 and 1, not {self.carry_share!r}")
+        if self.carry_share and self.min_value < 0:
+            raise ConfigError(
+                "task.carry_share is for operands of 0 or more; raise task.min_value or leave it away"
+            )
+
+    def sample(self, count: int, rng: np.random.Generator) -> Problems:
+        """`count` independent problems."""
+        problems = sample(self.operations, self.min_value, self.max_value, count, rng, self.negative_results)
+        heavy = int(count * self.carry_share)
+        if not heavy:
+            return problems
+        chained = self._chain(problems[:heavy], rng)
+        return Problems.concatenate([chained, problems[heavy:]])
+
+    def sample_split(
+        self, count: int, rng: np.random.Generator, share: float, seed: int, test: bool
+    ) -> Problems:
+        """`count` problems of one side of the split: `share` of all problems, by their hash, is the test side.
+
+        Raises:
+            ConfigError: that side has no problem.
+        """
+        kept: list[Problems] = []
+        missing = count
+        for _ in range(1000):
+            wanted = share if test else 1 - share
+            problems = self.sample(int(missing / max(wanted, 1e-3) * 1.05) + 16, rng)
+            rng_order = rng.permutation(len(problems))  # the carry-heavy ones stand first
+            problems = problems[rng_order]
+            part = problems[held_out(problems, share, seed) == test][:missing]
+            kept.append(part)
+            missing -= len(part)
+            if not missing:
+                return Problems.concatenate(kept)
+        side = "held-out" if test else "training"
+        raise ConfigError(
+            f"the task has no {side} problems at test_split {share}: widen its range or change the split"
+        )
+
+    def contains(self, problems: Problems) -> np.ndarray:
+        """(N,) bool: whether each problem could have been drawn."""
+        inside = ((problems.operands >= self.min_value) & (problems.operands <= self.max_value)).all(1)
+        known = np.array([symbol in self.operations for symbol in problems.symbols], bool)[problems.operation]
+        inside = inside.astype(bool) & known
+        if not self.negative_results:
+            inside &= (problems.solutions() >= 0).astype(bool)
+        return inside
+
+    def only(self, symbol: str) -> Task:
+        """The same task with one operator."""
+        return replace(self, operations=(symbol,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON and YAML hold them."""
+        return {
+            "operations": list(self.operations),
+            "min_value": self.min_value,
+            "max_value": self.max_value,
+            "negative_results": self.negative_results,
+            "carry_share": self.carry_share,
+        }
+
+    def _chain(self, problems: Problems, rng: np.random.Generator) -> Problems:
+        """Set most digits of the second operand to what makes a column hand its carry on: 9 less the other digit
+        in a sum, the other digit itself in a difference. Problems that leave the range stay as they were."""
+        places = 10 ** np.arange(len(str(self.max_value)), dtype=problems.operands.dtype)
+        left, right = ((problems.operands[:, side, None] // places) % 10 for side in (0, 1))
+        symbols = np.array(problems.symbols)[problems.operation]
+        linking = np.where((symbols == "+")[:, None], 9 - left, left)
+        digits = np.where(rng.random(left.shape) < _CHAIN, linking, right)
+        changed = (digits * places).sum(1)
+        fits = np.isin(symbols, ("+", "-")) & (changed >= self.min_value) & (changed <= self.max_value)
+        operands = problems.operands.copy()
+        operands[fits, 1] = changed[fits]
+        chained = Problems(problems.symbols, problems.operation, operands)
+        if len(keep_wanted(chained, self.negative_results)) == len(chained):
+            return chained
+        unwanted = np.asarray(chained.solutions() < 0, bool)
+        operands[unwanted] = operands[unwanted][:, ::-1]  # b - a is positive where a - b is not
+        return Problems(problems.symbols, problems.operation, operands)

@@ -1,0 +1,1 @@
+"""The calcgpt command: parses, calls, shows."""

@@ -1,0 +1,31 @@
+"""The exceptions of CalcGPT: one base class, and a few children that say whose mistake it was."""
+
+from __future__ import annotations
+
+
+class CalcGPTError(Exception):
+    """Base of every error that CalcGPT raises on purpose; its text is one line a person can act on."""
+
+
+class ConfigError(CalcGPTError, ValueError):
+    """A setting, or a combination of settings, that cannot work."""
+
+
+class DataError(CalcGPTError, ValueError):
+    """A data file that is missing, unreadable, malformed or wrong."""
+
+
+class TokenError(CalcGPTError, ValueError):
+    """A text with characters that a vocabulary does not have."""
+
+
+class UnsupportedProblem(CalcGPTError, ValueError):
+    """A problem that a model, or its notation, cannot represent."""
+
+
+class ModelFolderError(CalcGPTError):
+    """A model folder that is missing, incomplete or damaged, or a folder that is not a model's."""
+
+
+class RunInProgress(CalcGPTError):
+    """A folder in which a run is still alive."""

@@ -1,0 +1,1 @@
+"""Decoding, and the solver built on it."""

@@ -1,0 +1,275 @@
+"""CalcGPT: a trained model that answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from calcgpt.arithmetic.integers import format_integer, integer_array
+from calcgpt.arithmetic.notation import Notation, Written
+from calcgpt.arithmetic.problems import Problems, from_expressions
+from calcgpt.arithmetic.task import Task
+from calcgpt.errors import DataError, TokenError, UnsupportedProblem
+from calcgpt.inference.decoding import Completions, decode
+from calcgpt.model.config import GPTConfig
+from calcgpt.model.gpt import GPT
+from calcgpt.model.store import find_model, newest_model, read_model
+from calcgpt.runtime.device import resolve_device
+from calcgpt.tokens.encoding import encode_written, unknown_characters
+from calcgpt.tokens.tokenizer import END, PAD, Tokenizer
+
+Progress = Callable[[int, int], None]
+
+
+class CalcGPT:
+    """A trained model, its tokenizer and its notation, ready to answer.
+
+    Args:
+        model: the model's folder, or its name under `models/`; without it the newest one there.
+        device: cuda, mps or cpu; without it the best there is.
+
+    Raises:
+        ModelFolderError: there is no model, or it is damaged.
+        ConfigError: there is no such device.
+    """
+
+    def __init__(self, model: str | Path | None = None, device: str | None = None):
+        stored = read_model(newest_model() if model is None else find_model(model))
+        config = GPTConfig.from_dict(stored.config)
+        network = GPT(config)
+        network.load_weights(stored.state())
+        network.to(resolve_device(device).torch)
+        self._prepare(network, stored.tokenizer, stored.run)
+        self.path: Path | None = stored.path
+
+    @classmethod
+    def from_parts(cls, model: GPT, tokenizer: Tokenizer, run: dict[str, Any] | None = None) -> CalcGPT:
+        """A solver around a model in memory; `run` is what its run.json would say."""
+        solver = cls.__new__(cls)
+        solver._prepare(model, tokenizer, run or {})
+        solver.path = None
+        return solver
+
+    def _prepare(self, model: GPT, tokenizer: Tokenizer, run: dict[str, Any]) -> None:
+        self.model, self.tokenizer, self.run = model.eval(), tokenizer, run
+        self.notation = Notation(**run.get("config", {}).get("notation", {}))
+        self.tasks = [Task(**task) for task in run.get("data", {}).get("tasks", [])]
+
+    def solve(self, problem: str, **options: Any) -> dict[str, Any]:
+        """Answer one problem, such as "12+34"; the options and the result are those of `solve_batch`."""
+        return self.solve_batch([problem], **options)[0]
+
+    def solve_batch(
+        self,
+        problems: Sequence[str],
+        temperature: float = 0.0,
+        seed: int | None = None,
+        token_details: bool = False,
+        progress: Progress | None = None,
+    ) -> list[dict[str, Any]]:
+        """Answer problems, each as it would be answered alone.
+
+        Args:
+            problems: expressions; spaces and a trailing `=` do not matter.
+            temperature: 0 for the most probable answer, above 0 to draw.
+            seed: of the draws.
+            token_details: add `tokens`, a list of each token written and its probability.
+            progress: called with how many prompts are done, of how many.
+
+        Returns:
+            For each problem a dict: `problem` (as the model was asked), `answer` (str, None where it wrote no number),
+            `is_correct`, `confidence` (probability of the whole completion, in [0, 1]), `in_distribution` (whether
+            training could have asked it), `inference_time` (seconds, its share of the batch), `full_result` (problem and
+            answer as one text), `completion` (what the model wrote), `error` (why it was refused, else None).
+        """
+        started = time.perf_counter()
+        asked, refused = self._read(problems)
+        results = [_refusal(text, reason) for text, reason in zip(problems, refused, strict=True)]
+        places = [place for place, reason in enumerate(refused) if reason is None]
+        if places:
+            completions = self.decode(asked, temperature, seed, progress)
+            answered = self._results(asked, completions, token_details)
+            for place, result in zip(places, answered, strict=True):
+                results[place] = result
+        share = (time.perf_counter() - started) / max(1, len(problems))
+        for result in results:
+            result["inference_time"] = share
+        return results
+
+    def decode(
+        self, problems: Problems, temperature: float = 0.0, seed: int | None = None, progress: Progress | None = None
+    ) -> Completions:
+        """What the model writes after each problem, as tokens."""
+        ids, lengths = encode_written(self.tokenizer, self.notation.write_prompts(problems))
+        return decode(
+            self.model, torch.from_numpy(ids), torch.from_numpy(lengths), None, temperature, seed, progress
+        )
+
+    def read_answers(self, completions: Completions) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers that completions write: values (N,), and whether there is one (N,).
+
+        A completion that ran out of positions is none: its end was never written.
+        """
+        if self.tokenizer.mode != "char":
+            values = [self.notation.read_answer(text) for text in self.texts(completions)]
+            readable = np.array([value is not None for value in values], bool)
+            numbers = integer_array([value or 0 for value in values])
+        else:
+            codes = [0 if token in (PAD, END) else min(ord(token), 127) for token in self.tokenizer.id_to_token]
+            characters = np.array(codes, np.uint8)[completions.tokens.numpy()]
+            numbers, readable = self.notation.read_answers(Written(characters, completions.lengths.numpy()))
+        return numbers, readable & completions.ended.numpy()
+
+    def texts(self, completions: Completions) -> list[str]:
+        """The text of each completion, without its end."""
+        names = ["" if token in (PAD, END) else token for token in self.tokenizer.id_to_token]
+        return ["".join([names[token] for token in row]) for row in completions.tokens.tolist()]
+
+    def complete(
+        self, text: str, max_new_tokens: int | None = None, temperature: float = 0.0, seed: int | None = None
+    ) -> str:
+        """Continue any text, as written: no notation is applied, and no answer read. Returns the continuation.
+
+        Raises:
+            TokenError: a character that the model has no token for.
+            UnsupportedProblem: the text is empty, or leaves no position to write in.
+        """
+        ids = self.tokenizer.encode(text)
+        limit = self.model.config.max_length
+        if not 0 < len(ids) < limit:
+            raise UnsupportedProblem(f"expected a text of 1 to {limit - 1} tokens, not {len(ids)}")
+        if max_new_tokens is not None and max_new_tokens < 1:
+            raise UnsupportedProblem(f"max_new_tokens must be at least 1, not {max_new_tokens}")
+        prompt = torch.tensor([ids])
+        completions = decode(self.model, prompt, torch.tensor([len(ids)]), max_new_tokens, temperature, seed)
+        return self.texts(completions)[0]
+
+    def in_distribution(self, problems: Problems) -> list[bool]:
+        """For each problem whether training could have asked it."""
+        inside = [task.contains(problems) for task in self.tasks]
+        return [any(row) for row in zip(*inside, strict=True)] if inside else [False] * len(problems)
+
+    def refusals(self, problems: Problems) -> list[str | None]:
+        """For each problem why the model cannot be asked it, or None."""
+        reasons = self.notation.unsupported(problems)
+        possible = [place for place, reason in enumerate(reasons) if reason is None]
+        if not possible:
+            return reasons
+        kept = problems if len(possible) == len(problems) else problems[possible]
+        written = self.notation.write_prompts(kept)
+        unknown = unknown_characters(self.tokenizer, written)
+        for place, missing in zip(possible, unknown, strict=True):
+            if missing:
+                reasons[place] = f"this model has no token for {missing[0]!r}: it was trained on {self._trained_on()}"
+        limit = self.model.config.max_length
+        if int(written.lengths.max()) >= limit:
+            self._refuse_long(reasons, possible, written)
+        return reasons
+
+    def _refuse_long(self, reasons: list[str | None], places: list[int], written: Written) -> None:
+        """Refuse the prompts that leave no position for an answer."""
+        limit = self.model.config.max_length
+        for row in (written.lengths >= limit).nonzero()[0].tolist():
+            if reasons[places[row]] is None:
+                text = Written(written.characters[[row]], written.lengths[[row]])
+                try:
+                    length = int(encode_written(self.tokenizer, text)[1][0])
+                except TokenError as error:
+                    reasons[places[row]] = str(error)
+                    continue
+                if length >= limit:
+                    reasons[places[row]] = (
+                        f"this model has {limit} positions, and the problem alone takes {length}: it has more digits "
+                        "than the model has places"
+                    )
+
+    def _trained_on(self) -> str:
+        symbols = dict.fromkeys(symbol for task in self.tasks for symbol in task.operations)
+        return " ".join(symbols) or "text without arithmetic"
+
+    def _read(self, texts: Sequence[str]) -> tuple[Problems, list[str | None]]:
+        """The problems that can be asked, and for every text why it is refused, or None."""
+        reasons: list[str | None] = [None] * len(texts)
+        try:
+            problems = from_expressions(texts)
+        except (DataError, UnsupportedProblem):
+            parsed = []
+            for place, text in enumerate(texts):
+                try:
+                    parsed.append(from_expressions([text]))
+                except (DataError, UnsupportedProblem) as error:
+                    reasons[place] = str(error)
+            problems = Problems.concatenate(parsed)
+        asked = [place for place, reason in enumerate(reasons) if reason is None]
+        refusals = self.refusals(problems)
+        for place, reason in zip(asked, refusals, strict=True):
+            reasons[place] = reason
+        keep = [row for row, reason in enumerate(refusals) if reason is None]
+        return (problems if len(keep) == len(problems) else problems[keep]), reasons
+
+    def _results(self, problems: Problems, completions: Completions, token_details: bool) -> list[dict[str, Any]]:
+        texts = self.texts(completions)
+        confidences = completions.log_probabilities.sum(1).exp().tolist()
+        values, readable = self.read_answers(completions)
+        answers = [
+            format_integer(value) if good else None for value, good in zip(values.tolist(), readable.tolist(), strict=True)
+        ]
+        correct = readable & (values == problems.solutions()).astype(bool)
+        rows = zip(
+            problems.expressions(),
+            answers,
+            correct.tolist(),
+            confidences,
+            self.in_distribution(problems),
+            texts,
+            strict=True,
+        )
+        results = [
+            {
+                "problem": problem,
+                "answer": answer,
+                "is_correct": right,
+                "confidence": confidence,
+                "in_distribution": inside,
+                "inference_time": 0.0,
+                "full_result": f"{problem}={text if answer is None else answer}",
+                "completion": text,
+                "error": None,
+            }
+            for problem, answer, right, confidence, inside, text in rows
+        ]
+        if token_details:
+            for row, result in enumerate(results):
+                result["tokens"] = self._token_details(completions, row)
+        return results
+
+    def _token_details(self, completions: Completions, row: int) -> list[dict[str, Any]]:
+        """Each token written, the end among them, and its probability."""
+        tokens = completions.tokens[row, : int(completions.lengths[row])].tolist()
+        if completions.ended[row]:
+            tokens.append(self.tokenizer.end_id)
+        probabilities = completions.log_probabilities[row, : len(tokens)].exp().tolist()
+        names = self.tokenizer.id_to_token
+        return [
+            {"token": names[token], "probability": probability}
+            for token, probability in zip(tokens, probabilities, strict=True)
+        ]
+
+
+def _refusal(text: str, reason: str | None) -> dict[str, Any]:
+    return {
+        "problem": text,
+        "answer": None,
+        "is_correct": False,
+        "confidence": 0.0,
+        "in_distribution": False,
+        "inference_time": 0.0,
+        "full_result": text,
+        "completion": "",
+        "error": reason,
+    }

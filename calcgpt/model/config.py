@@ -1,0 +1,102 @@
+"""The shape of a network, and its translation to and from a GPT-2 `config.json`. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from calcgpt.errors import ConfigError, ModelFolderError
+
+_GPT2_NAMES = {
+    "vocab_size": "vocab_size",
+    "max_length": "n_positions",
+    "embedding_dim": "n_embd",
+    "num_layers": "n_layer",
+    "num_heads": "n_head",
+    "feedforward_dim": "n_inner",
+    "pad_id": "pad_token_id",
+    "end_id": "eos_token_id",
+}
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The network's sizes. `GPT(config)` builds it.
+
+    Args:
+        vocab_size: V, how many tokens there are, padding and end among them.
+        max_length: the most tokens a sequence has, the end token counted.
+        embedding_dim: C, the width of the residual stream.
+        num_layers: how many blocks.
+        num_heads: H, attention heads a block; divides `embedding_dim`.
+        feedforward_dim: the width inside a block's feed-forward part.
+        pad_id, end_id: the ids of the padding and the end token.
+        dropout: share of activations dropped in training, in [0, 1).
+
+    Raises:
+        ConfigError: a size is not a positive integer, or the heads do not divide the width.
+    """
+
+    vocab_size: int
+    max_length: int
+    embedding_dim: int = 128
+    num_layers: int = 6
+    num_heads: int = 8
+    feedforward_dim: int = 512
+    pad_id: int = 0
+    end_id: int = 1
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "max_length", "embedding_dim", "num_layers", "num_heads", "feedforward_dim"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigError(f"{name} must be a positive integer, not {value!r}")
+        if self.embedding_dim % self.num_heads:
+            raise ConfigError(
+                f"num_heads must divide embedding_dim: {self.embedding_dim} channels cannot be shared by "
+                f"{self.num_heads} heads; choose one of {_divisors(self.embedding_dim)}"
+            )
+        for name in ("pad_id", "end_id"):
+            if not 0 <= getattr(self, name) < self.vocab_size:
+                raise ConfigError(f"{name} must lie in the vocabulary of {self.vocab_size}, not {getattr(self, name)}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"dropout must be at least 0 and less than 1, not {self.dropout}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The `config.json` that transformers reads as a GPT-2."""
+        values = asdict(self)
+        return {
+            "model_type": "gpt2",
+            "architectures": ["GPT2LMHeadModel"],
+            **{theirs: values[ours] for ours, theirs in _GPT2_NAMES.items()},
+            # GPT-2's own default, 50256, lies outside a small vocabulary.
+            "bos_token_id": self.end_id,
+            "activation_function": "gelu_new",
+            "layer_norm_epsilon": 1e-5,
+            "tie_word_embeddings": True,
+            **dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), self.dropout),
+            "dtype": "float32",
+        }
+
+    @classmethod
+    def from_dict(cls, config: dict[str, Any]) -> GPTConfig:
+        """Read a `config.json`.
+
+        Raises:
+            ModelFolderError: it is not a GPT-2's, or lacks a size.
+        """
+        if config.get("model_type") != "gpt2":
+            raise ModelFolderError(f"expected a config.json of model_type 'gpt2', not {config.get('model_type')!r}")
+        missing = [theirs for theirs in _GPT2_NAMES.values() if config.get(theirs) is None]
+        if missing:
+            raise ModelFolderError(f"config.json lacks {', '.join(missing)}")
+        sizes = {ours: config[theirs] for ours, theirs in _GPT2_NAMES.items()}
+        try:
+            return cls(**sizes, dropout=config.get("resid_pdrop", 0.0))
+        except ConfigError as error:
+            raise ModelFolderError(f"config.json is damaged: {error}") from error
+
+
+def _divisors(number: int) -> list[int]:
+    return [candidate for candidate in range(1, number + 1) if number % candidate == 0][:8]

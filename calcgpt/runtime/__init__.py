@@ -1,0 +1,1 @@
+"""What every part stands on: device and threads, whole-or-nothing files."""

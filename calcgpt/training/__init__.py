@@ -1,0 +1,1 @@
+"""Configuration, data source, optimiser, trainer, recipes."""

@@ -1,0 +1,190 @@
+"""Every setting of a training run: one dataclass, from which flags, help and recipes come. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from calcgpt.arithmetic.notation import Notation
+from calcgpt.arithmetic.task import Task
+from calcgpt.errors import ConfigError
+
+
+@dataclass
+class TrainingConfig:
+    """All settings of a run. Every field is a flag of `calcgpt train`, `_` written as `-`.
+
+    Args:
+        epochs: passes over the training examples (a data file only).
+        batch_size: examples a step.
+        learning_rate: the highest learning rate, after warm-up.
+        embedding_dim: width of the model.
+        num_layers: blocks of the model.
+        num_heads: attention heads a block; divides embedding_dim.
+        feedforward_dim: width of the feed-forward part of a block.
+        warmup_steps: steps in which the learning rate rises from 0.
+        weight_decay: decoupled weight decay of the matrices.
+        save_steps: steps between two checkpoints, each a usable model; 0 saves at the end only.
+        test_split: share held out for the test, a+b and b+a together, chosen by a hash of the problem.
+        seed: of data order, split, initial weights and dropout.
+        no_augmentation: leave out the b+a that is added for every a+b of a data file.
+        max_steps: optimiser steps after which to stop; needed with a task.
+        max_seconds: seconds after which to stop, wherever the run is.
+        loss_on: what the loss looks at: the answer with its end, or all of the text.
+        tokenizer: one token a character, or a token for every number from 0 to 99.
+        notation: how problems are written for the model.
+        task: draw problems afresh instead of reading a data file.
+        device: cuda, mps or cpu; without it the best there is.
+        precision: float32 or bfloat16 (autocast); without it bfloat16 where the device gains from it.
+        compile: torch.compile on or off; without it on for CUDA only.
+        optimizer: AdamW for everything, or Muon for the matrices inside the blocks and AdamW for the rest.
+        muon_learning_rate: Muon's highest learning rate.
+        adam_beta2: AdamW's decay of squared gradients.
+        schedule: the learning rate after warm-up: falls to 0 linearly, as a cosine, or stays.
+        gradient_clip: largest norm of the gradient; 0 leaves it as it is.
+        gradient_accumulation: batches added up for one step.
+        dropout: share of activations dropped in training.
+        eval_steps: steps between two validations; without it each epoch, or a tenth of a task's steps.
+        eval_examples: most held-out examples a validation during training looks at; the last looks at all of a file.
+        target_exact_match: stop once a validation, on held-out problems of the training range, reaches this share.
+        init_from: model folder whose weights to start from.
+        skip_invalid: leave out invalid lines of a data file instead of refusing it.
+        plain_text: train on lines that are no arithmetic, as plain characters.
+        overwrite: replace files in the output folder that are not a model of ours (they are kept as NAME.previous).
+
+    Raises:
+        ConfigError: a value that cannot work, with what was expected and what came.
+    """
+
+    epochs: int = 50
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    embedding_dim: int = 128
+    num_layers: int = 6
+    num_heads: int = 8
+    feedforward_dim: int = 512
+    warmup_steps: int = 100
+    weight_decay: float = 0.01
+    save_steps: int = 0
+    test_split: float = 0.2
+    seed: int = 42
+    no_augmentation: bool = False
+    max_steps: int | None = None
+    max_seconds: float | None = None
+    loss_on: Literal["answer", "all"] = "answer"
+    tokenizer: Literal["char", "number"] = "char"
+    notation: Notation = field(default_factory=Notation)
+    task: Task | None = None
+    device: Literal["cuda", "mps", "cpu"] | None = None
+    precision: Literal["float32", "bfloat16"] | None = None
+    compile: bool | None = None
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    muon_learning_rate: float = 0.02
+    adam_beta2: float = 0.95
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    gradient_clip: float = 1.0
+    gradient_accumulation: int = 1
+    dropout: float = 0.0
+    eval_steps: int | None = None
+    eval_examples: int = 1000
+    target_exact_match: float | None = None
+    init_from: str | None = None
+    skip_invalid: bool = False
+    plain_text: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        positive = ["epochs", "batch_size", "embedding_dim", "num_layers", "num_heads", "feedforward_dim"]
+        for name in (*positive, "gradient_accumulation", "eval_examples", "max_steps", "eval_steps"):
+            value = getattr(self, name)
+            if not (value is None and name in ("max_steps", "eval_steps")):
+                _check(_is_whole(value) and value > 0, name, "a positive integer", value)
+        for name in ("warmup_steps", "save_steps", "seed"):
+            _check(_is_whole(getattr(self, name)) and getattr(self, name) >= 0, name, "an integer of 0 or more", getattr(self, name))
+        for name in ("learning_rate", "muon_learning_rate"):
+            _check(_is_number(getattr(self, name)) and getattr(self, name) > 0, name, "a finite number above 0", getattr(self, name))
+        for name in ("weight_decay", "gradient_clip"):
+            _check(_is_number(getattr(self, name)) and getattr(self, name) >= 0, name, "a finite number of 0 or more", getattr(self, name))
+        if self.max_seconds is not None:
+            _check(_is_number(self.max_seconds) and self.max_seconds > 0, "max_seconds", "a number above 0", self.max_seconds)
+        for name in ("test_split", "dropout", "adam_beta2"):
+            _check_share(name, getattr(self, name))
+        if self.target_exact_match is not None:
+            _check_share("target_exact_match", self.target_exact_match, upper_included=True)
+        self._check_choices()
+        self._check_together()
+
+    def _check_choices(self) -> None:
+        choices = {
+            "loss_on": ("answer", "all"),
+            "tokenizer": ("char", "number"),
+            "device": (None, "cuda", "mps", "cpu"),
+            "precision": (None, "float32", "bfloat16"),
+            "optimizer": ("adamw", "muon"),
+            "schedule": ("linear", "cosine", "constant"),
+        }
+        for name, allowed in choices.items():
+            expected = "one of " + ", ".join(str(choice) for choice in allowed if choice)
+            _check(getattr(self, name) in allowed, name, expected, getattr(self, name))
+        for name, kind in (("notation", Notation), ("task", Task)):
+            value = getattr(self, name)
+            _check(isinstance(value, kind) or (value is None and name == "task"), name, f"a {kind.__name__}", value)
+
+    def _check_together(self) -> None:
+        if self.embedding_dim % self.num_heads:
+            raise ConfigError(
+                f"num_heads must divide embedding_dim: {self.embedding_dim} channels cannot be shared by "
+                f"{self.num_heads} heads"
+            )
+        if self.task is not None and self.max_steps is None and self.max_seconds is None:
+            raise ConfigError("a task has no end of its own: set max_steps or max_seconds")
+        if self.plain_text and (self.task is not None or not self.notation.plain):
+            raise ConfigError("plain_text is for a data file in its own notation; leave task and notation away")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `run.json` and YAML hold them; `from_dict` reads them back."""
+        values = dataclasses.asdict(self)
+        if self.task:
+            values["task"] = self.task.to_dict()
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainingConfig:
+        """Build a config from plain values; what is not named keeps its default.
+
+        Raises:
+            ConfigError: a name that is no setting, or a value that cannot work.
+        """
+        values = dict(values)
+        for name, kind in (("notation", Notation), ("task", Task)):
+            if isinstance(values.get(name), dict):
+                values[name] = _build(kind, values[name], f"{name}.")
+        return _build(cls, values, "")
+
+
+def _build(kind: type, values: dict[str, Any], prefix: str) -> Any:
+    names = [entry.name for entry in dataclasses.fields(kind)]
+    unknown = [f"{prefix}{name}" for name in values if name not in names]
+    if unknown:
+        raise ConfigError(f"no such setting: {', '.join(unknown)}; there are {', '.join(names)}")
+    return kind(**values)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check(good: bool, name: str, expected: str, value: object) -> None:
+    if not good:
+        raise ConfigError(f"{name} must be {expected}, not {value!r}")
+
+
+def _check_share(name: str, value: float, upper_included: bool = False) -> None:
+    good = _is_number(value) and 0 <= value and (value <= 1 if upper_included else value < 1)
+    _check(good, name, f"at least 0 and {'at most' if upper_included else 'less than'} 1", value)

@@ -1,0 +1,110 @@
+"""What a run trains and tests on, and what identifies it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calcgpt.arithmetic.datasets import augment_data, find_dataset, load_dataset, split_examples
+from calcgpt.arithmetic.problems import Problems
+from calcgpt.arithmetic.scanning import scan
+from calcgpt.arithmetic.task import Task
+from calcgpt.tokens.encoding import encode_written
+from calcgpt.tokens.tokenizer import Tokenizer
+from calcgpt.training.config import TrainingConfig
+from calcgpt.training.source import longest, written_texts
+
+_TASK_TESTS = 2000  # held-out problems that a task's runs are validated on
+_TEST_STREAM = 2**32  # a step that no run reaches: its draws are the test's
+
+
+@dataclass
+class TrainingData:
+    """Training and test side of a run's data.
+
+    train: examples, augmented; empty for a task, which draws its own. test: held-out examples. identity: what run.json says
+    of where they came from. tasks: the ranges that training asks, for each operator.
+    """
+
+    train: list[str]
+    test: list[str]
+    identity: dict[str, Any]
+    tasks: list[Task] = field(default_factory=list)
+
+    def alphabet(self, config: TrainingConfig) -> Sequence[str]:
+        """Texts that hold every character of this data in the config's notation."""
+        if config.task is None:
+            return written_texts(self.train + self.test, config.notation)
+        signs = "-" if config.task.min_value < 0 else ""
+        signs += "+-" if config.notation.answer_width else "-" if config.task.negative_results else ""
+        brackets = "()" if config.task.min_value < 0 else ""
+        return ["0123456789=", *config.task.operations, signs, brackets]
+
+    def longest(self, tokenizer: Tokenizer, config: TrainingConfig) -> int:
+        """Tokens of the longest sequence, its end counted."""
+        if config.task is None:
+            return longest(tokenizer, self.train + self.test, config.notation)
+        extremes = _extremes(config.task)
+        prompts = encode_written(tokenizer, config.notation.write_prompts(extremes))[1]
+        answers = encode_written(tokenizer, config.notation.write_answers(extremes.solutions()))[1]
+        return int(prompts.max() + answers.max()) + 1
+
+
+def load_file_data(path: Path, config: TrainingConfig) -> TrainingData:
+    """A data file, split before it is augmented.
+
+    Raises:
+        DataError: the file is missing, unreadable or wrong.
+        ConfigError: the split leaves a side without examples.
+    """
+    found = find_dataset(path)
+    examples = load_dataset(found, skip_invalid=config.skip_invalid, plain_text=config.plain_text)
+    train, test = split_examples(examples, config.test_split, config.seed)
+    if not config.no_augmentation:
+        train = augment_data(train)
+    identity = {
+        "kind": "file",
+        "path": str(path),
+        "sha256": hashlib.sha256(found.read_bytes()).hexdigest(),
+        "examples": len(examples),
+        "trained_on": len(train),
+        "held_out": len(test),
+    }
+    return TrainingData(train, test, identity, _ranges(examples))
+
+
+def load_task_data(config: TrainingConfig) -> TrainingData:
+    """The test problems of a task: none is ever drawn for training, where anything is held out."""
+    assert config.task is not None
+    rng = np.random.default_rng((config.seed, _TEST_STREAM))
+    if config.test_split:
+        problems = config.task.sample_split(_TASK_TESTS, rng, config.test_split, config.seed, test=True)
+    else:
+        problems = config.task.sample(_TASK_TESTS, rng)
+    identity = {"kind": "task", "task": config.task.to_dict(), "held_out_share": config.test_split}
+    return TrainingData([], list(dict.fromkeys(problems.examples())), identity, [config.task])
+
+
+def _ranges(examples: Sequence[str]) -> list[Task]:
+    """For each operator of a file the smallest task that holds its problems."""
+    found = scan(examples)
+    tasks = []
+    for index, symbol in enumerate(found.problems.symbols):
+        part = found.problems[found.problems.operation == index]
+        low, high = int(part.operands.min()), int(part.operands.max())
+        tasks.append(Task((symbol,), low, high, negative_results=bool((part.solutions() < 0).any())))
+    return tasks
+
+
+def _extremes(task: Task) -> Problems:
+    """Problems among which are a longest prompt and one with a longest answer."""
+    values = sorted({task.min_value, task.max_value, *(value for value in (-1, 0, 1) if task.min_value <= value <= task.max_value)})
+    pairs = [(a, b) for a in values for b in values]
+    operation = np.repeat(np.arange(len(task.operations)), len(pairs))
+    problems = Problems(task.operations, operation, np.array(pairs * len(task.operations), dtype=object))
+    return problems[problems.defined()]

@@ -1,0 +1,371 @@
+"""The trainer: from a config and its data to a model folder.
+
+`CalcGPTTrainer.train` does everything; the methods under "made to be overridden" are its steps.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from calcgpt.arithmetic.scanning import scan
+from calcgpt.errors import CalcGPTError, ConfigError
+from calcgpt.evaluation.metrics import judge
+from calcgpt.inference.solver import CalcGPT
+from calcgpt.model.config import GPTConfig
+from calcgpt.model.gpt import GPT, LossBatch
+from calcgpt.model.store import RunFolder, find_model, read_model
+from calcgpt.runtime.device import preserved_state, resolve_device
+from calcgpt.tokens.tokenizer import Tokenizer
+from calcgpt.training import optimizer as optimizers
+from calcgpt.training.config import TrainingConfig
+from calcgpt.training.data import TrainingData, load_file_data, load_task_data
+from calcgpt.training.execution import Execution, plan
+from calcgpt.training.records import describe_run, training_loss
+from calcgpt.training.source import Batch, FileSource, OptimizedDataset, Source, TaskSource
+from calcgpt.training.tracking import Console, Listener, MetricsFile
+
+_SHOWN = 20  # problems that `test_results` shows
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C ended a run; `output_dir` holds the model as it was then."""
+
+    def __init__(self, output_dir: Path):
+        super().__init__(f"interrupted; the model as it was is in {output_dir}")
+        self.output_dir = output_dir
+
+
+class CalcGPTTrainer:
+    """Trains a model from scratch, or from another model, and leaves it in a folder.
+
+    Args:
+        config: every setting of the run.
+        dataset_path: the data file; None where the config has a task.
+        output_dir: the model's folder. A finished model there is kept as NAME.previous.
+        verbose: show plain lines on standard output.
+        listeners: what else hears the run's events.
+
+    Attributes:
+        model, tokenizer: there during and after `train`.
+        data: what is trained and tested on, there during and after `train`.
+
+    Raises:
+        ConfigError: both a task and a data file, or neither.
+    """
+
+    model: GPT
+    tokenizer: Tokenizer
+    data: TrainingData
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        dataset_path: str | Path | None = None,
+        output_dir: str | Path = "models/my_model",
+        verbose: bool = True,
+        listeners: Sequence[Listener] = (),
+    ):
+        if config.task is not None and dataset_path is not None:
+            raise ConfigError(f"expected a task or a dataset, and got both: a task, and {dataset_path}")
+        if config.task is None and dataset_path is None:
+            raise ConfigError("expected a dataset_path, or a config with a task; got neither")
+        self.config = config
+        self.dataset_path = None if dataset_path is None else Path(dataset_path)
+        self.output_dir = Path(output_dir)
+        self.verbose = verbose
+        self.listeners = list(listeners)
+        self.history: list[dict[str, Any]] = []
+
+    def train(self) -> dict[str, Any]:
+        """Train, and put the model into `output_dir`.
+
+        Returns:
+            training_loss (mean over the last epoch, or the last tenth of the steps of a task), eval_loss, exact_match
+            (share of held-out problems answered rightly; None for plain text), training_time (seconds), model_params,
+            vocab_size, dataset_size (examples trained on; of a task, problems drawn), test_results (records of problem,
+            answer, solution, is_correct: wrong ones first), history (records to plot), steps, stopped (why), output_dir.
+
+        Raises:
+            CalcGPTError: data, config or folders do not allow the run; what was there before is kept.
+            TrainingInterrupted: Ctrl-C; the model as it was then is in `output_dir`.
+        """
+        with preserved_state(), RunFolder(self.output_dir, overwrite=self.config.overwrite) as folder:
+            self._prepare(folder)
+            try:
+                stopped = self._loop(folder)
+            except KeyboardInterrupt:
+                self._finish(folder, "interrupted", {"stopped": "interrupted", "history": self.history})
+                raise TrainingInterrupted(folder.target) from None
+            results = self._results(stopped)
+            path = self._finish(folder, "finished", results)
+            results["output_dir"] = str(path)
+            self._tell("on_end", results)
+        return results
+
+    # Made to be overridden
+
+    def load_data(self) -> TrainingData:
+        """Read and split the data file, or draw the task's test problems."""
+        if self.config.task is not None:
+            return load_task_data(self.config)
+        assert self.dataset_path is not None
+        return load_file_data(self.dataset_path, self.config)
+
+    def build_tokenizer(self, data: TrainingData) -> Tokenizer:
+        """The vocabulary of everything that training and test may show."""
+        return Tokenizer.build(data.alphabet(self.config), self.config.tokenizer)
+
+    def build_source(self, data: TrainingData, tokenizer: Tokenizer, maxlen: int) -> Source:
+        """Where batches come from."""
+        config = self.config
+        if config.task is not None:
+            return TaskSource(
+                config.task,
+                tokenizer,
+                config.notation,
+                config.batch_size,
+                config.seed,
+                config.test_split,
+                config.loss_on,
+                maxlen,
+            )
+        dataset = OptimizedDataset(data.train, maxlen, tokenizer, config.loss_on, config.notation)
+        return FileSource(dataset, config.batch_size, config.seed)
+
+    def build_model(self, vocab_size: int, maxlen: int) -> GPT:
+        """The network, on the CPU, with fresh weights or those of `init_from`."""
+        model = GPT(create_model_config(vocab_size, maxlen, self.config))
+        if self.config.init_from is not None:
+            stored = read_model(find_model(self.config.init_from))
+            if stored.tokenizer != self.tokenizer:
+                raise ConfigError(f"init_from {self.config.init_from} has another vocabulary: {stored.tokenizer!r}")
+            theirs = GPTConfig.from_dict(stored.config)
+            if theirs != model.config:
+                raise ConfigError(f"init_from {self.config.init_from} has another shape: {theirs}, not {model.config}")
+            model.load_weights(stored.state())
+        return model
+
+    def build_optimizer(self, model: GPT) -> torch.optim.Optimizer:
+        """What updates the weights."""
+        return optimizers.build_optimizer(model, self.config)
+
+    def build_schedule(self, total_steps: int | None) -> Callable[[int], float]:
+        """The factor on the learning rate at each step."""
+        return optimizers.build_schedule(self.config, total_steps)
+
+    def compute_loss(self, model: GPT, batch: Batch) -> Tensor:
+        """The mean loss of a batch, a scalar to go backward from."""
+        input_ids, labels = batch
+        if self.execution.compiled is not None:
+            return self.execution.compiled(input_ids, labels).loss
+        return model.loss(LossBatch(input_ids, labels))
+
+    def evaluate(self, limit: int | None = None) -> dict[str, Any]:
+        """Loss and exact match on the first `limit` held-out examples, with their verdicts.
+
+        Returns eval_loss and exact_match (each None where there is nothing to measure it on), and verdicts.
+        """
+        examples = self.data.test[:limit]
+        if not examples:
+            return {"eval_loss": None, "exact_match": None, "verdicts": None}
+        found = scan(examples)
+        verdicts = None
+        if len(found.problems) == len(examples):
+            solver = CalcGPT.from_parts(self.model, self.tokenizer, {"config": self.config.to_dict()})
+            verdicts = judge(solver, found.problems)
+        loss = self._evaluation_loss(examples)
+        self.model.train()
+        return {"eval_loss": loss, "exact_match": verdicts and verdicts.exact_match, "verdicts": verdicts}
+
+    def callbacks(self) -> list[Listener]:
+        """Who hears the run's events, beside the metrics file."""
+        return ([Console()] if self.verbose else []) + self.listeners
+
+    # The run itself
+
+    def _prepare(self, folder: RunFolder) -> None:
+        config = self.config
+        self.device = resolve_device(config.device)
+        torch.manual_seed(config.seed)
+        # Numbers too small to matter, which processors take a hundred times longer for.
+        torch.set_flush_denormal(True)
+        self.data = self.load_data()
+        self.tokenizer = self.build_tokenizer(self.data)
+        self.maxlen = self.data.longest(self.tokenizer, config)
+        self.source = self.build_source(self.data, self.tokenizer, self.maxlen)
+        self.model = self.build_model(len(self.tokenizer), self.maxlen).to(self.device.torch).train()
+        self.execution: Execution = plan(config, self.device, self.model)
+        self.optimizer = self.build_optimizer(self.model)
+        self.total_steps = self._count_steps()
+        self.schedule = self.build_schedule(self.total_steps)
+        self.history = []
+        self._heard_by = [MetricsFile(folder.metrics), *self.callbacks()]
+        self._losses: list[Tensor] = []
+        self._done = 0
+
+    def _count_steps(self) -> int | None:
+        config, per_epoch = self.config, self.source.steps_per_epoch
+        if per_epoch is None:
+            return config.max_steps
+        # An epoch's last batches count as a step of their own accumulation.
+        total = math.ceil(per_epoch * config.epochs / config.gradient_accumulation)
+        return min(total, config.max_steps or total)
+
+    def _loop(self, folder: RunFolder) -> str:
+        """Take steps until one of the ends is reached; returns which."""
+        self._started = time.perf_counter()
+        self._tell("on_start", self._facts())
+        total, interval = self.total_steps, self._evaluation_interval()
+        every = max(1, (total or 2000) // 200)
+        limit = self.config.max_seconds or math.inf
+        while total is None or self._done < total:
+            self._losses.append(self._step(self._done))
+            self._done += 1
+            if self._done % every == 0 or self._done == total:
+                self._log(every)
+            if interval and self._done % interval == 0 and self._done != total and self._validate():
+                return "target_exact_match"
+            if self.config.save_steps and self._done % self.config.save_steps == 0 and self._done != total:
+                self._tell("on_save", folder.save(*self._stored({"history": self.history})))
+            if time.perf_counter() - self._started >= limit:
+                return "max_seconds"
+        return "max_steps" if self.source.steps_per_epoch is None or total == self.config.max_steps else "epochs"
+
+    def _step(self, step: int) -> Tensor:
+        factor = self.schedule(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        parts = self.config.gradient_accumulation
+        losses = []
+        for part in range(parts):
+            input_ids, labels = self.source.batch(step * parts + part)
+            batch = input_ids.to(self.device.torch), labels.to(self.device.torch)
+            with self.execution.autocast():
+                loss = self.compute_loss(self.model, batch) / parts
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+        if self.config.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip, foreach=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return losses[0] if parts == 1 else torch.stack(losses).sum()
+
+    def _log(self, every: int) -> None:
+        loss = float(torch.stack(self._losses[-every:]).mean())
+        if not math.isfinite(loss):
+            raise CalcGPTError(
+                f"the loss is {loss} at step {self._done}: expected a finite number; try a lower learning_rate than "
+                f"{self.config.learning_rate}, or more warmup_steps"
+            )
+        record: dict[str, Any] = {"step": self._done, "loss": loss, "learning_rate": self.optimizer.param_groups[0]["lr"]}
+        if self.source.steps_per_epoch:
+            record["epoch"] = self._done * self.config.gradient_accumulation / self.source.steps_per_epoch
+        self._record("on_step", record)
+
+    def _validate(self) -> bool:
+        """Validate on held-out problems of the training range; true where the target is reached."""
+        found = self.evaluate(self.config.eval_examples)
+        self._record("on_evaluation", {"step": self._done, **{key: found[key] for key in ("eval_loss", "exact_match")}})
+        target = self.config.target_exact_match
+        return target is not None and found["exact_match"] is not None and found["exact_match"] >= target
+
+    def _record(self, event: str, record: dict[str, Any]) -> None:
+        record["seconds"] = time.perf_counter() - self._started
+        self.history.append(record)
+        self._tell(event, record)
+
+    def _tell(self, event: str, content: Any) -> None:
+        for listener in self._heard_by:
+            getattr(listener, event)(content)
+
+    def _evaluation_interval(self) -> int | None:
+        if not self.data.test:
+            return None
+        if self.config.eval_steps:
+            return self.config.eval_steps
+        per_epoch = self.source.steps_per_epoch
+        if per_epoch:
+            return math.ceil(per_epoch / self.config.gradient_accumulation)
+        return max(1, (self.total_steps or 10_000) // 10)
+
+    @torch.no_grad()
+    def _evaluation_loss(self, examples: Sequence[str], size: int = 512) -> float:
+        self.model.eval()
+        dataset = OptimizedDataset(examples, self.maxlen, self.tokenizer, self.config.loss_on, self.config.notation)
+        total, count = 0.0, 0
+        for ids, labels in zip(dataset.input_ids.split(size), dataset.labels.split(size), strict=True):
+            batch = LossBatch(ids.to(self.device.torch), labels.to(self.device.torch))
+            total += float(self.model.loss(batch)) * len(batch.targets)
+            count += len(batch.targets)
+        return total / count
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "total_steps": self.total_steps,
+            "model_params": self.model.num_parameters,
+            "vocab_size": len(self.tokenizer),
+            "dataset_size": len(self.data.train),
+            "device": self.device.name,
+            **self.execution.facts(),
+        }
+
+    def _results(self, stopped: str) -> dict[str, Any]:
+        found = self.evaluate()
+        self._record("on_evaluation", {"step": self._done, **{key: found[key] for key in ("eval_loss", "exact_match")}})
+        drawn = self._done * self.config.batch_size * self.config.gradient_accumulation
+        return {
+            "training_loss": training_loss(self._losses, self.source.steps_per_epoch, self.config),
+            "eval_loss": found["eval_loss"],
+            "exact_match": found["exact_match"],
+            "training_time": time.perf_counter() - self._started,
+            "model_params": self.model.num_parameters,
+            "vocab_size": len(self.tokenizer),
+            "dataset_size": len(self.data.train) or drawn,
+            "test_results": self._test_results(found["verdicts"]),
+            "history": self.history,
+            "steps": self._done,
+            "stopped": stopped,
+        }
+
+    def _test_results(self, verdicts: Any) -> list[dict[str, Any]]:
+        if verdicts is None:
+            return []
+        order = verdicts.right.argsort(kind="stable")[:_SHOWN]
+        solver = CalcGPT.from_parts(self.model, self.tokenizer, {"config": self.config.to_dict()})
+        shown = verdicts.problems[order]
+        answers = solver.solve_batch(shown.expressions())
+        return [
+            {**{key: answer[key] for key in ("problem", "answer", "is_correct", "confidence")}, "solution": solution}
+            for answer, solution in zip(answers, [str(value) for value in shown.solutions().tolist()], strict=True)
+        ]
+
+    def _stored(self, results: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any], Tokenizer, dict[str, Any]]:
+        state = {name: value.detach().cpu() for name, value in self.model.state_dict().items()}
+        run = describe_run(self.config, self.data, {**self._facts(), "steps": self._done}, results)
+        return state, self.model.config.to_dict(), self.tokenizer, run
+
+    def _finish(self, folder: RunFolder, status: str, results: dict[str, Any]) -> Path:
+        path = folder.finish(*self._stored(results), status=status)
+        self.model.eval()
+        self._tell("on_save", path)
+        return path
+
+
+def create_model_config(vocab_size: int, maxlen: int, training_config: TrainingConfig) -> GPTConfig:
+    """The network's sizes for a vocabulary, a length in tokens (the end counted) and a training config."""
+    return GPTConfig(
+        vocab_size=vocab_size,
+        max_length=maxlen,
+        embedding_dim=training_config.embedding_dim,
+        num_layers=training_config.num_layers,
+        num_heads=training_config.num_heads,
+        feedforward_dim=training_config.feedforward_dim,
+        dropout=training_config.dropout,
+    )
