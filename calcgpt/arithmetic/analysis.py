@@ -10,6 +10,7 @@ import numpy as np
 from calcgpt.arithmetic.hashing import Words
 from calcgpt.arithmetic.integers import IntegerArray, digit_counts
 from calcgpt.arithmetic.operations import OPERATIONS
+from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.reading import read_examples
 from calcgpt.arithmetic.scanning import Progress
 
@@ -34,7 +35,6 @@ def analyze(path: str | Path, progress: Progress | None = None) -> dict[str, Any
     problems, answers = file.scan.problems[right], file.scan.answers[right]
     invalid = np.flatnonzero(~file.valid())
     counts = np.bincount(problems.operation, minlength=len(problems.symbols)).tolist()
-    different = _count_different(problems.keys(ordered=True))
     return {
         "path": str(file.path),
         "lines": len(file.lines),
@@ -53,11 +53,14 @@ def analyze(path: str | Path, progress: Progress | None = None) -> dict[str, Any
         },
         "negative_operands": int(np.count_nonzero((problems.operands < 0).any(axis=1))),
         "negative_answers": int(np.count_nonzero(answers < 0)),
-        "duplicates": {
-            "exact": len(problems) - different,
-            "commuted": different - _count_different(problems.keys()),
-        },
+        "duplicates": _duplicates(problems),
     }
+
+
+def _duplicates(problems: Problems) -> dict[str, int]:
+    different = _count_different(problems.keys(ordered=True))
+    commuted = different - _count_different(problems.keys())
+    return {"exact": len(problems) - different, "commuted": commuted}
 
 
 def _count_different(keys: Words) -> int:

@@ -30,7 +30,8 @@ def _parse_digits(digits: str) -> int:
     if len(digits) <= _SAFE_DIGITS:
         return int(digits)
     low = len(digits) // 2
-    return _parse_digits(digits[:-low]) * 10**low + _parse_digits(digits[-low:])
+    head, tail = _parse_digits(digits[:-low]), _parse_digits(digits[-low:])
+    return head * int(10**low) + tail
 
 
 def format_integer(value: int) -> str:
@@ -117,4 +118,4 @@ def _random_bits(rng: np.random.Generator, bits: int, shape: tuple[int, ...]) ->
     values = np.zeros(shape, dtype=object)
     for _ in range(words):
         values = values * 2**32 + rng.integers(0, 2**32, size=shape, dtype=np.int64).astype(object)
-    return values // 2 ** (32 * words - bits)
+    return np.asarray(values // 2 ** (32 * words - bits), dtype=object)

@@ -65,7 +65,7 @@ class OperandSet:
             smaller = sum(allowed < digit for allowed in self.digits)
             rank = rank * base + smaller
             if digit not in self.digits:
-                return shorter + rank * base ** (len(text) - place - 1)
+                return shorter + rank * int(base ** (len(text) - place - 1))
         return shorter + rank
 
     def take(self, ranks: IntegerArray) -> IntegerArray:

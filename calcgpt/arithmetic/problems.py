@@ -52,7 +52,7 @@ class Problems:
     """
 
     symbols: tuple[str, ...]
-    operation: NDArray[np.uint8]
+    operation: NDArray[Any]
     operands: IntegerArray
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ def _texts(values: IntegerArray) -> list[Any]:
     """What an f-string needs: integers, or text where one is longer than Python writes in one call."""
     if values.dtype == object and largest_magnitude(values).bit_length() > 2000:
         return [format_integer(value) for value in values.tolist()]
-    return values.tolist()
+    return list(values.tolist())
 
 
 def held_out(problems: Problems, share: float, seed: int) -> NDArray[np.bool_]:

@@ -81,21 +81,26 @@ def read_lines(path: str | Path) -> tuple[Path, list[str], dict[int, str]]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").removesuffix(b"\n")
-    if not data.strip():
+    lines, undecodable = _decode(data)
+    if not undecodable and not any(line.strip() for line in lines):
         raise DataError(f"{path} is empty: expected lines such as 12+34=46")
+    return path, lines, undecodable
+
+
+def _decode(data: bytes) -> tuple[list[str], dict[int, str]]:
     try:
-        return path, data.decode("utf-8").split("\n"), {}
+        return data.decode("utf-8").split("\n"), {}
     except UnicodeDecodeError:
-        lines, undecodable = [], {}
-        for place, line in enumerate(data.split(b"\n")):
-            try:
-                lines.append(line.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                lines.append("")
-                undecodable[place] = (
-                    f"not UTF-8 text (byte {line[error.start]:#04x} at position {error.start + 1})"
-                )
-        return path, lines, undecodable
+        pass
+    lines, undecodable = [], {}
+    for place, line in enumerate(data.split(b"\n")):
+        try:
+            lines.append(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            lines.append("")
+            found = f"byte {line[error.start]:#04x} at position {error.start + 1}"
+            undecodable[place] = f"not UTF-8 text ({found})"
+    return lines, undecodable
 
 
 def read_examples(path: str | Path, progress: Progress | None = None) -> DataFile:

@@ -64,7 +64,7 @@ class StoredModel:
         try:
             payload = _read_checked(self.path, WEIGHTS_FILE, self.run)
         except ModelFolderError:
-            if _bytes_or_none(self.path / RUN_FILE) != _to_json(self.run).encode():
+            if self._was_replaced():
                 raise ModelFolderError(f"{self.path} was replaced while it was read: read it again") from None
             raise
         try:
@@ -73,6 +73,12 @@ class StoredModel:
             raise ModelFolderError(
                 f"{self.path / WEIGHTS_FILE} is not a safetensors file: {error}"
             ) from error
+
+    def _was_replaced(self) -> bool:
+        try:
+            return read_run(self.path) != self.run
+        except ModelFolderError:
+            return True
 
 
 def write_model(
@@ -121,7 +127,7 @@ def read_model(folder: str | Path) -> StoredModel:
         try:
             return _read(path)
         except ModelFolderError:
-            replaced = _bytes_or_none(path / RUN_FILE) != before
+            replaced = before is None or _bytes_or_none(path / RUN_FILE) != before
             if not replaced or attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
@@ -146,8 +152,10 @@ def locate(folder: str | Path) -> Path:
         return folder
     real = Path(os.path.realpath(folder))
     running, previous = beside(real, RUNNING), beside(real, PREVIOUS)
-    inside = newest_checkpoint(real) if real.name.endswith(RUNNING) else None
-    for candidate in (real / READY, inside, running / READY, previous, folder):  # folder: since a moment ago
+    candidates: tuple[Path | None, ...] = (running / READY, previous, folder)  # folder: since a moment ago
+    if real.name.endswith(RUNNING):
+        candidates = (real / READY, newest_checkpoint(real))
+    for candidate in candidates:
         if candidate is not None and is_sealed(candidate):
             if candidate == previous:
                 logger.warning("%s is not complete: reading the model before it, %s", folder, previous)
@@ -156,9 +164,7 @@ def locate(folder: str | Path) -> Path:
 
 
 def beside(folder: Path, suffix: str) -> Path:
-    """The folder next to a model's that has a part in replacing it: NAME.running, NAME.previous,
-    NAME.interrupted.
-    """
+    """A folder next to a model's: NAME.running, NAME.previous or NAME.interrupted."""
     return folder.parent / (folder.name + suffix)
 
 

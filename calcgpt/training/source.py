@@ -16,11 +16,11 @@ from torch.utils.data import Dataset
 from calcgpt.arithmetic.notation import Notation, Written
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
-from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError, DataError
 from calcgpt.model.gpt import IGNORE
 from calcgpt.tokens.encoding import encode_texts, encode_written
 from calcgpt.tokens.tokenizer import Tokenizer
+from calcgpt.training.config import TrainingConfig
 
 Batch = tuple[Tensor, Tensor]  # input_ids and labels, both (B, T) int64
 
@@ -96,45 +96,31 @@ class FileSource:
 
 
 class TaskSource:
-    """Batches of problems drawn for each step, none of them on the test side of the split.
+    """Batches of a config's task: problems drawn for each step, none of them on the test side of the split.
 
     Args:
-        task: what to draw.
-        tokenizer, notation: how to write it.
-        batch_size: problems a batch.
-        seed: of the draws and the split.
-        test_split: share of all problems that is never drawn.
-        loss_on: "answer" or "all".
+        config: the task and its notation, batch size, seed, split, and what the loss is on.
+        tokenizer: how to write the problems.
         maxlen: tokens a row has.
     """
 
     steps_per_epoch: int | None = None
 
-    def __init__(
-        self,
-        task: Task,
-        tokenizer: Tokenizer,
-        notation: Notation,
-        batch_size: int,
-        seed: int,
-        test_split: float,
-        loss_on: str,
-        maxlen: int,
-    ):
-        self.task, self.tokenizer, self.notation = task, tokenizer, notation
-        self.batch_size, self.seed, self.test_split = batch_size, seed, test_split
-        self.loss_on, self.maxlen = loss_on, maxlen
-
-    def problems(self, step: int) -> Problems:
-        """The problems of a step."""
-        rng = np.random.default_rng((self.seed, step))
-        return self.task.sample_split(self.batch_size, rng, self.test_split, self.seed, test=False)
+    def __init__(self, config: TrainingConfig, tokenizer: Tokenizer, maxlen: int):
+        self.config, self.tokenizer, self.maxlen = config, tokenizer, maxlen
 
     def batch(self, step: int) -> Batch:
-        problems = self.problems(step)
-        prompts = self.notation.write_prompts(problems)
-        answers = self.notation.write_answers(problems.solutions())
-        return _encode(prompts, answers, self.tokenizer, self.loss_on, self.maxlen)
+        problems = draw_problems(self.config, step)
+        prompts = self.config.notation.write_prompts(problems)
+        answers = self.config.notation.write_answers(problems.solutions())
+        return _encode(prompts, answers, self.tokenizer, self.config.loss_on, self.maxlen)
+
+
+def draw_problems(config: TrainingConfig, step: int) -> Problems:
+    """The problems of a batch of a config's task."""
+    assert config.task is not None
+    rng = np.random.default_rng((config.seed, step))
+    return config.task.sample_split(config.batch_size, rng, config.test_split, config.seed, test=False)
 
 
 def longest(tokenizer: Tokenizer, examples: Sequence[str], notation: Notation) -> int:

@@ -126,16 +126,7 @@ class CalcGPTTrainer:
         """Where batches come from."""
         config = self.config
         if config.task is not None:
-            return TaskSource(
-                config.task,
-                tokenizer,
-                config.notation,
-                config.batch_size,
-                config.seed,
-                config.test_split,
-                config.loss_on,
-                maxlen,
-            )
+            return TaskSource(config, tokenizer, maxlen)
         dataset = OptimizedDataset(data.train, maxlen, tokenizer, config.loss_on, config.notation)
         return FileSource(dataset, config.batch_size, config.seed)
 

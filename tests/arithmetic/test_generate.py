@@ -44,7 +44,8 @@ def test_everything_there_is_in_order(
     values = [value for value in range(limits[0], limits[1] + 1) if set(str(abs(value))) <= set(digits)]
     if not values:
         return
-    spec = DatasetSpec(operations, *limits, allowed_digits=digits, negative_results=negative_results)
+    low, high = limits
+    spec = DatasetSpec(operations, low, high, allowed_digits=digits, negative_results=negative_results)
     expected = by_loops(spec, values)
     if expected:
         assert generate(spec).examples() == expected

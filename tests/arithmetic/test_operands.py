@@ -17,13 +17,14 @@ LIMITS = st.tuples(st.integers(-1100, 1100), st.integers(-1100, 1100)).map(sorte
 SMALL_LIMITS = st.tuples(st.integers(-25, 25), st.integers(-25, 25)).map(sorted)
 
 
-def listed(low: int, high: int, digits: str) -> list[int]:
+def listed(limits: list[int], digits: str) -> list[int]:
+    low, high = limits
     return [value for value in range(low, high + 1) if set(str(abs(value))) <= set(digits)]
 
 
 @given(LIMITS, st.one_of(DIGITS, st.just(ALL_DIGITS)))
 def test_size_and_members(limits: list[int], digits: str) -> None:
-    operands, expected = OperandSet(*limits, digits), listed(*limits, digits)
+    operands, expected = OperandSet(limits[0], limits[1], digits), listed(limits, digits)
     assert operands.size == len(expected)
     assert operands.negative == sum(value < 0 for value in expected)
     assert operands.zero == (0 in expected)
@@ -46,14 +47,14 @@ def test_large_sets() -> None:
 @pytest.mark.parametrize("negative_results", [True, False])
 @given(limits=SMALL_LIMITS, digits=st.one_of(DIGITS, st.just(ALL_DIGITS)))
 def test_number_of_problems(symbol: str, negative_results: bool, limits: list[int], digits: str) -> None:
-    operation, values = OPERATIONS[symbol], listed(*limits, digits)
+    operation, values = OPERATIONS[symbol], listed(limits, digits)
     expected = sum(
         1
         for a in values
         for b in values
         if operation.defined(a, b) and (negative_results or operation.apply(a, b) >= 0)
     )
-    assert count_problems(operation, OperandSet(*limits, digits), negative_results) == expected
+    assert count_problems(operation, OperandSet(limits[0], limits[1], digits), negative_results) == expected
 
 
 def test_what_has_no_formula_and_is_too_large_is_said() -> None:

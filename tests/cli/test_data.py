@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ Output = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -40,7 +44,18 @@ def test_every_flag_reaches_the_name(folder: Path) -> None:
         ("-", "//", "%"), -20, 20, allowed_digits="0123", negative_results=True, count=50, seed=3
     )
     assert (
-        run("--operations addition --min-digits 1 --max-digits 2 --no-negative-results --exhaustive".split())
+        run(
+            [
+                "--operations",
+                "addition",
+                "--min-digits",
+                "1",
+                "--max-digits",
+                "2",
+                "--no-negative-results",
+                "--exhaustive",
+            ]
+        )
         == 0
     )
     assert (folder / "datasets" / "addition_1to2digits_nonnegative_all.txt").exists()
@@ -82,7 +97,7 @@ def test_a_large_file_asks_for_yes(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_progress_is_shown_with_the_time_left(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     now = iter(range(0, 10_000, 3))
-    monkeypatch.setattr(data.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
     with data._progress("generating") as report:
         report(25, 100)
         report(100, 100)

@@ -24,8 +24,9 @@ class Crash(BaseException):
 class Faults:
     """Counts the calls that change the file system, and makes some of them fail.
 
-    `crash(k)`: the k-th raises Crash, and so does every later one, as if the process had died. `fail(k)`: only the k-th raises
-    OSError. `fill(k)`: from the k-th on the disk is full: what takes room fails, removing and renaming work.
+    `crash(k)`: the k-th raises Crash, and so does every later one, as if the process had died. `fail(k)`:
+    only the k-th raises OSError. `fill(k)`: from the k-th on the disk is full: what takes room fails,
+    removing and renaming work.
     """
 
     TAKES_ROOM = ("open", "os.mkdir", "write", "shutil.copyfile")
@@ -81,7 +82,9 @@ sys.addaudithook(FAULTS.audit)  # it cannot be taken back, so there is one, most
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
-    """File system calls to be counted and broken. A write that breaks has written half; syncing is skipped for speed."""
+    """File system calls to be counted and broken. A write that breaks has written half; syncing is skipped
+    for speed.
+    """
     write = os.write
 
     def breaking_write(descriptor: int, data: bytes) -> int:
@@ -137,7 +140,9 @@ def no_folder_renames(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Model:
-    """A model told apart from others by one number: what `write_model` and `RunFolder` take, and how to read it back."""
+    """A model told apart from others by one number: what `write_model` and `RunFolder` take, and how to read
+    it back.
+    """
 
     def __init__(self) -> None:
         self.tokenizer = Tokenizer.build(["12+34=46"])

@@ -1,4 +1,4 @@
-"""Runs into a folder: locks, what is kept, and that a crash at any call leaves the old model or the new one."""
+"""Runs into a folder: locks, what is kept, and a crash at any call leaves the old model or the new one."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def test_a_second_run_in_the_process_is_refused(tmp_path: Path, model: Any) -> N
     (tmp_path / "other").symlink_to(tmp_path / "sum")
     with RunFolder(tmp_path / "sum", overwrite=True):
         for path in (tmp_path / "sum", tmp_path / "x" / ".." / "sum", tmp_path / "other"):
-            with pytest.raises(RunInProgress, match=f"a run is alive in .*sum .process {os.getpid()}, started"):
+            with pytest.raises(
+                RunInProgress, match=f"a run is alive in .*sum .process {os.getpid()}, started"
+            ):
                 RunFolder(path, overwrite=True).open()
     assert visible(tmp_path) == ["other", "sum"]
 
@@ -122,7 +124,8 @@ import sys, torch
 from calcgpt.model.store import RunFolder
 from calcgpt.tokens.tokenizer import Tokenizer
 run = RunFolder(sys.argv[1]).open()
-run.save({"weight": torch.full((3,), 3.0), "half": torch.full((2, 2), 3.0)}, {}, Tokenizer.build("1"), {"value": 3.0})
+state = {"weight": torch.full((3,), 3.0), "half": torch.full((2, 2), 3.0)}
+run.save(state, {}, Tokenizer.build("1"), {"value": 3.0})
 print("open", flush=True)
 sys.stdin.read()
 """
@@ -264,7 +267,11 @@ def killed(root: Path) -> RunFolder:
 SITUATIONS = [nothing_there, finished_there, interrupted_there, killed_with_a_checkpoint, killed_when_ready]
 RENAMES = ["renames", "no_folder_renames"]
 CASES = [("crash", situation) for situation in SITUATIONS]
-CASES += [(fault, situation) for fault in ("fail", "fill") for situation in (finished_there, killed_with_a_checkpoint)]
+CASES += [
+    (fault, situation)
+    for fault in ("fail", "fill")
+    for situation in (finished_there, killed_with_a_checkpoint)
+]
 
 
 @pytest.mark.parametrize("renames", RENAMES)
@@ -299,12 +306,18 @@ def failure_of(root: Path, model: Any, with_checkpoints: bool) -> BaseException 
     return None
 
 
-def check_what_is_left(root: Path, model: Any, old: set[float], failure: BaseException | None, fault: str) -> None:
-    """The old or the new model is read; the next run ends well, tidies up, and has lost nothing that was finished."""
+def check_what_is_left(
+    root: Path, model: Any, old: set[float], failure: BaseException | None, fault: str
+) -> None:
+    """The old or the new model is read; the next run ends well, tidies up, and has lost nothing that was
+    finished.
+    """
     target = root / "sum"
     if failure is None:
         assert model.value(target) == NEW
-    elif fault != "crash" and not isinstance(failure, OSError):  # (the OSError is the test's own write of metrics)
+    elif fault != "crash" and not isinstance(
+        failure, OSError
+    ):  # (the OSError is the test's own write of metrics)
         assert isinstance(failure, ModelFolderError) and "\n" not in str(failure)
     before = None
     try:
@@ -329,9 +342,13 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path, model: Any, faults: Any
     with RunFolder(tmp_path / "sum") as run:
         run.save(*model.parts(CHECKPOINT))
         faults.fill(1)
-        with pytest.raises(ModelFolderError, match="cannot write a checkpoint .*No space left .*is kept") as caught:
+        with pytest.raises(
+            ModelFolderError, match="cannot write a checkpoint .*No space left .*is kept"
+        ) as caught:
             run.save(*model.parts(NEW))
-        with pytest.raises(ModelFolderError, match="cannot write the model to .*sum: No space left on device"):
+        with pytest.raises(
+            ModelFolderError, match="cannot write the model to .*sum: No space left on device"
+        ):
             run.finish(*model.parts(NEW))
     faults.stop()
     assert isinstance(caught.value.__cause__, OSError) and caught.value.__cause__.errno == errno.ENOSPC

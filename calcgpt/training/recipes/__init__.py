@@ -1,0 +1,76 @@
+"""Recipes: named configs with their data and their measured results, one YAML file each. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from calcgpt.errors import ConfigError
+from calcgpt.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run that can be repeated by name.
+
+    name: its file's, without the ending. description: one line. config: every setting. dataset: the data file, or None for a
+    task. result: figures that were measured, with the command that prints them.
+    """
+
+    name: str
+    description: str
+    config: TrainingConfig
+    dataset: str | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the package."""
+    files = resources.files(__name__).iterdir()
+    return sorted(entry.name.removesuffix(".yaml") for entry in files if entry.name.endswith(".yaml"))
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A recipe by its name, or from a YAML file of one's own.
+
+    The file has `config` (any fields of TrainingConfig), and optionally `dataset`, `description` and `result`.
+
+    Raises:
+        ConfigError: there is no such recipe or file, or it is not one.
+    """
+    text = str(name)
+    if text in recipe_names():
+        return _parse((resources.files(__name__) / f"{text}.yaml").read_text(encoding="utf-8"), text, text)
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"there is no recipe {text!r}: choose from {', '.join(recipe_names())}, or give a .yaml file")
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the recipe {path}: {getattr(error, 'strerror', None) or error}") from error
+    return _parse(content, path.stem, text)
+
+
+def _parse(content: str, name: str, origin: str) -> Recipe:
+    import yaml
+
+    try:
+        values = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+    known = ("description", "dataset", "config", "result")
+    if not isinstance(values, dict) or not isinstance(values.get("config") or {}, dict):
+        raise ConfigError(f"{origin}: expected a mapping with {', '.join(known)}")
+    unknown = [str(key) for key in values if key not in known]
+    if unknown:
+        raise ConfigError(f"{origin} has {', '.join(unknown)}: a recipe has {', '.join(known)}")
+    try:
+        config = TrainingConfig.from_dict(values.get("config") or {})
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from error
+    dataset = values.get("dataset")
+    if (dataset is None) == (config.task is None):
+        raise ConfigError(f"{origin}: expected a dataset or a config with a task, one of the two")
+    return Recipe(name, values.get("description") or "", config, dataset, values.get("result") or {})

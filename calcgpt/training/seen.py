@@ -1,0 +1,40 @@
+"""Which problems a run was trained on: told again from its data and its seed, not remembered."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calcgpt.arithmetic.datasets import find_dataset
+from calcgpt.arithmetic.scanning import scan
+from calcgpt.errors import DataError
+from calcgpt.training.config import TrainingConfig
+from calcgpt.training.data import load_file_data
+from calcgpt.training.source import draw_problems
+
+
+def trained_problems(run: dict[str, Any]) -> np.ndarray | None:
+    """The sorted keys of every problem that a run was trained on, from its run.json.
+
+    None where that cannot be told: the data file is gone or was changed, or the run went on from another model.
+    """
+    config = TrainingConfig.from_dict(run["config"])
+    if config.init_from is not None:
+        return None
+    if config.task is not None:
+        return _drawn(config, int(run["execution"]["steps"]))
+    try:
+        found = find_dataset(Path(run["data"]["path"]))
+    except DataError:
+        return None
+    if hashlib.sha256(found.read_bytes()).hexdigest() != run["data"]["sha256"]:
+        return None
+    return np.unique(scan(load_file_data(found, config).train).problems.keys())
+
+
+def _drawn(config: TrainingConfig, steps: int) -> np.ndarray:
+    batches = (draw_problems(config, step).keys() for step in range(steps * config.gradient_accumulation))
+    return np.unique(np.concatenate([np.zeros(0, np.uint64), *batches]))
