@@ -266,11 +266,10 @@ def killed(root: Path) -> RunFolder:
 
 SITUATIONS = [nothing_there, finished_there, interrupted_there, killed_with_a_checkpoint, killed_when_ready]
 RENAMES = ["renames", "no_folder_renames"]
-CASES = [("crash", situation) for situation in SITUATIONS]
-CASES += [
-    (fault, situation)
-    for fault in ("fail", "fill")
-    for situation in (finished_there, killed_with_a_checkpoint)
+CASES = [
+    *(("crash", situation) for situation in SITUATIONS),
+    *((fault, finished_there) for fault in ("fail", "fill")),
+    *(pytest.param(fault, killed_with_a_checkpoint, marks=pytest.mark.slow) for fault in ("fail", "fill")),
 ]
 
 
@@ -315,9 +314,7 @@ def check_what_is_left(
     target = root / "sum"
     if failure is None:
         assert model.value(target) == NEW
-    elif fault != "crash" and not isinstance(
-        failure, OSError
-    ):  # (the OSError is the test's own write of metrics)
+    elif fault != "crash" and not isinstance(failure, OSError):  # which comes from the metrics of `train`
         assert isinstance(failure, ModelFolderError) and "\n" not in str(failure)
     before = None
     try:
