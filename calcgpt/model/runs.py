@@ -74,8 +74,7 @@ class RunFolder:
         """Lock the target, put in order what a dead run left, make the staging folder.
 
         A leftover model that was ready takes its place; a leftover checkpoint becomes NAME.interrupted.
-        Raises RunInProgress where a run is alive, ModelFolderError for a target that is not ours or cannot be
-        written.
+        Raises RunInProgress where a run is alive, ModelFolderError where the target is not ours or fails.
         """
         if self._lock is not None:
             return self
@@ -125,16 +124,13 @@ class RunFolder:
         """Write the final model, put it in target's place, end the run, and give target.
 
         `status` is "finished", or "interrupted" for a run that was stopped early. Raises ModelFolderError
-        where it cannot be written; the model that was at target, and the last checkpoint, are then still
-        there.
+        where it cannot be written; the model at target and the last checkpoint are then still there.
         """
         assert self._lock is not None, "open the run folder before finishing"
         assert status in ("finished", "interrupted"), status
         with self._told(f"cannot write the model to {self.target}"):
             self._write(self.staging / layout.READY, state, config, tokenizer, {**run, "status": status})
-        with self._told(
-            f"cannot put the model in its place, {self.target}; it is complete in {self.staging}"
-        ):
+        with self._told(f"cannot replace {self.target}; the new model is complete in {self.staging}"):
             self._install()
         self.close()
         return self.target
@@ -185,9 +181,7 @@ class RunFolder:
     def _install(self) -> None:
         """Put the ready model in target's place. After a crash in here, calling it again completes it."""
         ready = self.staging / layout.READY
-        for checkpoint in layout.checkpoints(
-            self.staging
-        ):  # else one might be taken for an interrupted run's
+        for checkpoint in layout.checkpoints(self.staging):  # or one is taken for an interrupted run's
             remove_folder(checkpoint)
         if _same_file(ready / layout.RUN_FILE, self.target / layout.RUN_FILE):
             return  # copied to its end before the crash
@@ -208,9 +202,8 @@ class RunFolder:
         checkpoint = self.checkpoint
         if checkpoint is None:
             return
-        with suppress(
-            OSError, ModelFolderError
-        ):  # a full disk: the status stays "running", the weights matter more
+        # On a full disk the status stays "running": the weights matter more.
+        with suppress(OSError, ModelFolderError):
             run = {**layout.read_run(checkpoint), "status": "interrupted"}
             write_atomic(checkpoint / layout.RUN_FILE, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
         _vacate(self.interrupted)

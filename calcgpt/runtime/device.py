@@ -135,7 +135,7 @@ def _cuda_state_setter() -> Callable[[], None]:
     """What brings CUDA's generators back to their state of now, without waking up CUDA if it sleeps."""
     import torch
 
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
         states = torch.cuda.get_rng_state_all()
         return lambda: torch.cuda.set_rng_state_all(states)
     seed = torch.initial_seed()

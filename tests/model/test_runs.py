@@ -134,10 +134,8 @@ sys.stdin.read()
 def test_a_run_of_another_process_is_refused_while_it_lives(tmp_path: Path, model: Any) -> None:
     target = tmp_path / "sum"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    other = subprocess.Popen(
-        [sys.executable, "-c", ALIVE, str(target)],
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command, pipe = [sys.executable, "-c", ALIVE, str(target)], subprocess.PIPE
+    other = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
     assert other.stdin is not None and other.stdout is not None
     with other:
         try:
@@ -265,7 +263,6 @@ def killed(root: Path) -> RunFolder:
 
 
 SITUATIONS = [nothing_there, finished_there, interrupted_there, killed_with_a_checkpoint, killed_when_ready]
-RENAMES = ["renames", "no_folder_renames"]
 CASES = [
     *(("crash", situation) for situation in SITUATIONS),
     *((fault, finished_there) for fault in ("fail", "fill")),
@@ -273,7 +270,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("renames", RENAMES)
+@pytest.mark.parametrize("renames", ["renames", "no_folder_renames"])
 @pytest.mark.parametrize(("fault", "situation"), CASES)
 def test_a_fault_at_any_call_leaves_the_old_or_the_new_model(
     fault: str, situation: Any, renames: str, fast_path: Path, model: Any, faults: Any, request: Any
