@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_SHOWN = 100  # characters of a value that a message shows
+
 
 class CalcGPTError(Exception):
     """Base of every error that CalcGPT raises on purpose; its text is one line a person can act on."""
@@ -29,3 +31,12 @@ class ModelFolderError(CalcGPTError):
 
 class RunInProgress(CalcGPTError):
     """A folder in which a run is still alive."""
+
+
+def shown_value(value: object) -> str:
+    """A value as a message gives it: on one line, and cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"a {type(value).__name__} too long to show"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"

@@ -24,11 +24,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from calcgpt.arithmetic.integers import INT64_MAX, format_integer, integer_array, largest_magnitude, parse_integer
 from calcgpt.arithmetic.parsing import shorten
 from calcgpt.arithmetic.problems import Problems
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, UnsupportedProblem, shown_value
 
 _INT64_DIGITS = 18  # as many always fit
+_MOST_DIGITS = 10_000  # a wider notation is a slip: every prompt would be this long
 _ANSWER = re.compile(r"([+-]?)([0-9]+)")
 
 
@@ -40,6 +42,8 @@ class Written(NamedTuple):
 
     def texts(self) -> list[str]:
         rows = np.ascontiguousarray(self.characters)
+        if not rows.shape[1]:
+            return [""] * len(rows)
         return [text.decode("ascii") for text in rows.view(f"S{rows.shape[1]}")[:, 0].tolist()]
 
 
@@ -54,7 +58,7 @@ class Notation:
         reverse: answers least significant digit first.
 
     Raises:
-        ConfigError: a width is negative, or columns are asked for without a width.
+        ConfigError: a width is no number of digits, or columns are asked for without a width.
     """
 
     width: int = 0
@@ -64,8 +68,12 @@ class Notation:
 
     def __post_init__(self) -> None:
         for name in ("width", "answer_width"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"notation.{name} must be 0 or more digits, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_DIGITS:
+                raise ConfigError(f"notation.{name} must be 0 to {_MOST_DIGITS:,} digits, not {shown_value(value)}")
+        for name in ("interleave", "reverse"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"notation.{name} must be true or false, not {shown_value(getattr(self, name))}")
         if self.interleave and not self.width:
             raise ConfigError("notation.interleave needs notation.width: only padded operands share columns")
 
@@ -77,50 +85,73 @@ class Notation:
     def unsupported(self, problems: Problems) -> list[str | None]:
         """For each problem the reason why it cannot be written, or None."""
         reasons: list[str | None] = [None] * len(problems)
-        if not self.width:
-            return reasons
-        limit = 10**self.width
-        outside = (problems.operands < 0) | (problems.operands >= limit)
+        outside = self._outside(problems)
         for place in np.flatnonzero(outside.any(1)).tolist():
-            operand = int(problems.operands[place][outside[place].astype(bool)][0])
+            operand = int(problems.operands[place][outside[place]][0])
+            shown = shorten(format_integer(operand))
             reasons[place] = (
-                f"this model's notation has no negative operands, and {shorten(str(operand))} is one"
+                f"this model's notation has no negative operands, and {shown} is one"
                 if operand < 0
-                else f"this model has places for {self.width} digits an operand, and {shorten(str(operand))} has more"
+                else f"this model has places for {self.width} digits an operand, and {shown} has more"
             )
+        for index, symbol in enumerate(problems.symbols):
+            if not symbol.isascii():  # one byte a character is what columns are made of
+                for place in np.flatnonzero(problems.operation == index).tolist():
+                    reasons[place] = f"the operator {symbol!r} cannot be written: expected ASCII characters"
         return reasons
 
+    def _outside(self, problems: Problems) -> np.ndarray:
+        """(N, 2) which operands cannot be written."""
+        if not self.width:
+            return np.zeros(problems.operands.shape, bool)
+        limit = 10**self.width
+        below = (problems.operands < 0).astype(bool)
+        if limit > INT64_MAX and problems.operands.dtype != object:
+            return below
+        return below | (problems.operands >= limit).astype(bool)
+
     def write_prompts(self, problems: Problems) -> Written:
-        """Everything up to and with `=`; the solution is not looked at."""
+        """Everything up to and with `=`; the solution is not looked at.
+
+        Raises:
+            UnsupportedProblem: an operand, or an operator, that this notation cannot write.
+        """
+        if self._outside(problems).any() or not all(symbol.isascii() for symbol in problems.symbols):
+            raise UnsupportedProblem(next(reason for reason in self.unsupported(problems) if reason))
         if not self.width:
             return _from_texts(problems.prompts())
         size = len(problems)
-        symbols = [symbol.encode() for symbol in problems.symbols]
         left, right = (_digits(problems.operands[:, side], self.width) for side in (0, 1))
-        operator = np.array([list(symbol.ljust(2, b"\0")) for symbol in symbols], np.uint8)[problems.operation]
+        symbols = _from_texts(list(problems.symbols)).characters
+        operator = symbols[problems.operation]
         equals = np.full((size, 1), ord("="), np.uint8)
         if self.interleave:
             digits = np.stack([left, right], 2).reshape(size, 2 * self.width)
             columns = [digits, operator, equals]
         else:
             columns = [left, operator, right, equals]
-        return _close_gaps(np.concatenate(columns, 1), wide=any(len(symbol) > 1 for symbol in symbols))
+        return _close_gaps(np.concatenate(columns, 1), wide=symbols.shape[1] > 1)
 
     def write_answers(self, solutions: np.ndarray) -> Written:
-        """The true answers as the model should write them."""
+        """The true answers as the model should write them.
+
+        Raises:
+            ConfigError: an answer has more digits than `answer_width`.
+        """
         if not self.answer_width:
             return _from_texts([self._answer(value) for value in solutions.tolist()])
-        magnitude = np.abs(solutions)
-        if len(magnitude) and int(magnitude.max()) >= 10**self.answer_width:
+        largest = largest_magnitude(solutions)
+        if largest >= 10**self.answer_width:
             raise ConfigError(
-                f"notation.answer_width {self.answer_width} has no place for the answer {int(magnitude.max())}"
+                f"notation.answer_width {self.answer_width} has no place for the answer "
+                f"{shorten(format_integer(largest))}"
             )
-        digits = _digits(magnitude, self.answer_width)
+        digits = _digits(np.abs(solutions), self.answer_width)
         sign = np.where(solutions < 0, ord("-"), ord("+")).astype(np.uint8)[:, None]
         return _fixed(np.concatenate([sign, digits[:, ::-1] if self.reverse else digits], 1))
 
     def _answer(self, value: int) -> str:
-        digits = str(abs(value))
+        digits = format_integer(abs(value))
         return ("-" if value < 0 else "") + (digits[::-1] if self.reverse else digits)
 
     def read_answer(self, completion: str) -> int | None:
@@ -129,7 +160,7 @@ class Notation:
         if not match:
             return None
         sign, digits = match.groups()
-        magnitude = int(digits[::-1] if self.reverse else digits)
+        magnitude = parse_integer(digits[::-1] if self.reverse else digits)
         return -magnitude if sign == "-" else magnitude
 
     def read_answers(self, completions: Written) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +171,7 @@ class Notation:
         if characters.shape[1] > _INT64_DIGITS:
             values = [self.read_answer(text) for text in completions.texts()]
             readable = np.array([value is not None for value in values], bool)
-            return np.array([value or 0 for value in values], object), readable
+            return integer_array([value or 0 for value in values]), readable
         place = np.arange(characters.shape[1])
         signed = np.isin(characters[:, 0], (ord("+"), ord("-")))
         inside = (place < lengths[:, None]) & (place >= signed[:, None])
@@ -155,8 +186,12 @@ class Notation:
 
 def _digits(values: np.ndarray, width: int) -> np.ndarray:
     """ASCII digits, most significant first: (N,) -> (N, width)."""
-    columns = [(values // 10**place) % 10 for place in reversed(range(width))]
-    return (np.stack(columns, 1).astype(np.int64) + ord("0")).astype(np.uint8)
+    # An int64 has no digit further left, and no such power of ten.
+    held = width if values.dtype == object else min(width, _INT64_DIGITS + 1)
+    columns = [(values // 10**place) % 10 for place in reversed(range(held))]
+    digits = np.zeros((len(values), width), np.uint8)
+    digits[:, width - held :] = np.stack(columns, 1).astype(np.uint8)
+    return digits + np.uint8(ord("0"))
 
 
 def _fixed(characters: np.ndarray) -> Written:

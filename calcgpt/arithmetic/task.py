@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from calcgpt.arithmetic.integers import format_integer
 from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.problems import Problems, held_out, keep_wanted, sample
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, shown_value
 
 _CHAIN = 0.7  # of the columns of a carry-heavy problem, the share that hands a carry on, or cancels
 
@@ -26,7 +27,8 @@ class Task:
         carry_share: share of the sums and differences made to hand carries on, or to cancel, in most columns.
 
     Raises:
-        ConfigError: an unknown operator, an empty range, a share outside 0 to 1.
+        ConfigError: an unknown operator, or the same one twice, an empty range, a share outside 0 to 1, or a value that is no
+            such thing.
     """
 
     operations: tuple[str, ...] = ("+", "-")
@@ -36,24 +38,34 @@ class Task:
     carry_share: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "operations", tuple(self.operations))
-        unknown = [symbol for symbol in self.operations if symbol not in OPERATIONS]
-        if unknown or not self.operations:
-            raise ConfigError(
-                f"task.operations must be some of {' '.join(OPERATIONS)}, not {' '.join(map(str, unknown)) or 'none'}"
-            )
+        self._settle_operations()
         for name in ("min_value", "max_value"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
-                raise ConfigError(f"task.{name} must be an integer, not {value!r}")
+                raise ConfigError(f"task.{name} must be an integer, not {shown_value(value)}")
         if self.min_value > self.max_value:
-            raise ConfigError(f"task.min_value {self.min_value} is above task.max_value {self.max_value}")
-        if not (isinstance(self.carry_share, (int, float)) and 0 <= self.carry_share <= 1):
-            raise ConfigError(f"task.carry_share must lie between 0 and 1, not {self.carry_share!r}")
+            low, high = shown_value(self.min_value), shown_value(self.max_value)
+            raise ConfigError(f"task.min_value {low} is above task.max_value {high}")
+        if not isinstance(self.negative_results, bool):
+            raise ConfigError(f"task.negative_results must be true or false, not {shown_value(self.negative_results)}")
+        share = self.carry_share
+        if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share <= 1:
+            raise ConfigError(f"task.carry_share must lie between 0 and 1, not {shown_value(share)}")
         if self.carry_share and self.min_value < 0:
             raise ConfigError(
                 "task.carry_share is for operands of 0 or more; raise task.min_value or leave it away"
             )
+
+    def _settle_operations(self) -> None:
+        given: Any = self.operations
+        if isinstance(given, str):  # one operator, as YAML and flags may give it
+            given = (given,)
+        known = isinstance(given, (list, tuple)) and all(isinstance(entry, str) and entry in OPERATIONS for entry in given)
+        if not known or not given or len(set(given)) < len(given):
+            raise ConfigError(
+                f"task.operations must be some of {' '.join(OPERATIONS)}, each at most once, not {shown_value(given)}"
+            )
+        object.__setattr__(self, "operations", tuple(given))
 
     def sample(self, count: int, rng: np.random.Generator) -> Problems:
         """`count` independent problems."""
@@ -93,9 +105,10 @@ class Task:
         """(N,) bool: whether each problem could have been drawn."""
         inside = ((problems.operands >= self.min_value) & (problems.operands <= self.max_value)).all(1)
         known = np.array([symbol in self.operations for symbol in problems.symbols], bool)[problems.operation]
-        inside = inside.astype(bool) & known
-        if not self.negative_results:
-            inside &= (problems.solutions() >= 0).astype(bool)
+        inside = inside.astype(bool) & known & problems.defined()
+        if not self.negative_results and inside.any():
+            places = np.flatnonzero(inside)
+            inside[places] = (problems[places].solutions() >= 0).astype(bool)
         return inside
 
     def only(self, symbol: str) -> Task:
@@ -115,7 +128,7 @@ class Task:
     def _chain(self, problems: Problems, rng: np.random.Generator) -> Problems:
         """Set most digits of the second operand to what makes a column hand its carry on: 9 less the other digit
         in a sum, the other digit itself in a difference. Problems that leave the range stay as they were."""
-        places = 10 ** np.arange(len(str(self.max_value)), dtype=problems.operands.dtype)
+        places = 10 ** np.arange(len(format_integer(self.max_value)), dtype=problems.operands.dtype)
         left, right = ((problems.operands[:, side, None] // places) % 10 for side in (0, 1))
         symbols = np.array(problems.symbols)[problems.operation]
         linking = np.where((symbols == "+")[:, None], 9 - left, left)

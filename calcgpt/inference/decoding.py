@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from calcgpt.model.gpt import GPT, KVCache
 
-CHUNK = 512  # prompts decoded together; more leave the processor's caches and take longer
+CHUNK = 1024  # prompts decoded together; many more leave the processor's caches and take longer
+SHARING = 64  # prompts from which on looking for common beginnings pays
 
 
 @dataclass
@@ -68,7 +70,7 @@ def decode(
     tokens = torch.full((size, space), model.config.pad_id)
     log_probabilities = torch.zeros(size, space)
     done = 0
-    for rows, length in _chunks(lengths):
+    for rows, length in _chunks(prompts, lengths):
         _complete(choose, prompts[rows, :length], min(space, limit - length), rows, tokens, log_probabilities)
         done += len(rows)
         if progress:
@@ -89,19 +91,22 @@ class _Chooser:
         logits = logits.float()
         # Padding is no text; a model that was never trained on it might yet prefer it.
         logits[:, self.model.config.pad_id] = float("-inf")
-        scores = logits.log_softmax(-1)
+        columns = logits.T.contiguous().log_softmax(0)  # (V, N): short rows are slow on a processor
         if not self.temperature:
-            best, token = scores.max(-1)
+            best, token = columns.max(0)
             return token, best
         shares = (logits / self.temperature).softmax(-1)
         token = torch.multinomial(shares, 1, generator=self.generator)
-        return token[:, 0], scores.gather(1, token)[:, 0]
+        return token[:, 0], columns.T.gather(1, token)[:, 0]
 
 
-def _chunks(lengths: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Rows that share a length, at most CHUNK at a time."""
+def _chunks(prompts: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, int]]:
+    """Rows that share a length, at most CHUNK at a time, neighbours beginning alike."""
     for length in torch.unique(lengths).tolist():
         rows = (lengths == length).nonzero()[:, 0]
+        if len(rows) >= SHARING:
+            order = np.lexsort(prompts[rows, :length].cpu().numpy().T[::-1])
+            rows = rows[torch.from_numpy(order)]
         for chunk in rows.split(CHUNK):
             yield chunk, length
 
@@ -111,14 +116,9 @@ def _complete(
 ) -> None:
     """Write the completions of prompts (n, P) of one length into `tokens` and `log_probabilities` at `rows`."""
     model = choose.model
-    device = model.device
-    size, length = prompts.shape
-    cache = KVCache(model.config, size, length + space, device, model.wte.weight.dtype)
-    prompts = prompts.to(device)
-    positions = torch.arange(length, device=device).expand(size, length)
-    last = torch.arange(1, size + 1, device=device) * length - 1
-    hidden = model.trunk(prompts.flatten(), positions.flatten(), cache, last)
-    cache.used = length
+    prompts = prompts.to(model.device)
+    prefill = _prefill_shared if len(prompts) >= SHARING else _prefill
+    hidden, cache = prefill(model, prompts, space)
     for place in range(space):
         token, score = choose(model.head(hidden))
         tokens[rows, place], log_probabilities[rows, place] = token.cpu(), score.cpu()
@@ -126,11 +126,50 @@ def _complete(
         if place + 1 == space or not bool(going.any()):
             return
         if not bool(going.all()):
-            cache.keep(going)
-            token, rows = token[going], rows[going.cpu()]
-        position = torch.full_like(token, cache.used)
-        hidden = model.trunk(token, position, cache)
-        cache.used += 1
+            left = going.nonzero()[:, 0]
+            cache.select(left)
+            token, rows = token[left], rows[left.cpu()]
+        hidden = _next(model, token, cache)
+
+
+def _prefill(model: GPT, prompts: Tensor, space: int) -> tuple[Tensor, KVCache]:
+    """Read prompts (n, P) at once: the last token's hidden state (n, C), and the filled cache."""
+    size, length = prompts.shape
+    cache = KVCache(model.config, size, length + space, model.device, model.wte.weight.dtype)
+    positions = torch.arange(length, device=model.device).expand(size, length)
+    last = torch.arange(1, size + 1, device=model.device) * length - 1
+    hidden = model.trunk(prompts.flatten(), positions.flatten(), cache, last)
+    cache.used = length
+    return hidden, cache
+
+
+def _prefill_shared(model: GPT, prompts: Tensor, space: int) -> tuple[Tensor, KVCache]:
+    """`_prefill` token by token, each beginning that several neighbours share read once."""
+    size, length = prompts.shape
+    # Where a prompt first differs from the one before it, it and all its later tokens are its own.
+    differs = torch.ones_like(prompts, dtype=torch.bool)
+    differs[1:] = (prompts[1:] != prompts[:-1]).cumsum(1) > 0
+    cache = KVCache(model.config, 1, length + space, model.device, model.wte.weight.dtype)
+    groups = torch.zeros(size, dtype=torch.int64, device=model.device)  # the cached beginning of each prompt
+    none = groups[:0]
+    hidden = torch.empty(0)
+    for place in range(length):
+        first = differs[:, place].nonzero()[:, 0]
+        if len(first) != cache.keys.shape[1]:
+            cache.select(groups[first])
+        groups = differs[:, place].cumsum(0) - 1
+        hidden = _next(model, prompts[first, place], cache, none if place + 1 < length else None)
+    if len(hidden) != size:  # some prompts are the same
+        cache.select(groups)
+        hidden = hidden[groups]
+    return hidden, cache
+
+
+def _next(model: GPT, token: Tensor, cache: KVCache, rows: Tensor | None = None) -> Tensor:
+    """Read one more token (n,) of each sequence: its hidden state (n, C), or that of `rows`."""
+    hidden = model.trunk(token, torch.full_like(token, cache.used), cache, rows)
+    cache.used += 1
+    return hidden
 
 
 def _gather(tokens: Tensor, log_probabilities: Tensor, pad_id: int, end_id: int) -> Completions:

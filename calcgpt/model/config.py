@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from calcgpt.errors import ConfigError, ModelFolderError
+from calcgpt.errors import ConfigError, ModelFolderError, shown_value
 
 _GPT2_NAMES = {
     "vocab_size": "vocab_size",
@@ -17,6 +17,8 @@ _GPT2_NAMES = {
     "pad_id": "pad_token_id",
     "end_id": "eos_token_id",
 }
+
+_LARGEST = 2**31 - 1  # of any size; more is a slip
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class GPTConfig:
         dropout: share of activations dropped in training, in [0, 1).
 
     Raises:
-        ConfigError: a size is not a positive integer, or the heads do not divide the width.
+        ConfigError: a size is not a positive integer, the heads do not divide the width, or an id or the dropout is off.
     """
 
     vocab_size: int
@@ -50,18 +52,22 @@ class GPTConfig:
     def __post_init__(self) -> None:
         for name in ("vocab_size", "max_length", "embedding_dim", "num_layers", "num_heads", "feedforward_dim"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"{name} must be a positive integer, not {value!r}")
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST:
+                raise ConfigError(f"{name} must be a positive integer (at most {_LARGEST:,}), not {shown_value(value)}")
         if self.embedding_dim % self.num_heads:
             raise ConfigError(
                 f"num_heads must divide embedding_dim: {self.embedding_dim} channels cannot be shared by "
                 f"{self.num_heads} heads; choose one of {_divisors(self.embedding_dim)}"
             )
         for name in ("pad_id", "end_id"):
-            if not 0 <= getattr(self, name) < self.vocab_size:
-                raise ConfigError(f"{name} must lie in the vocabulary of {self.vocab_size}, not {getattr(self, name)}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"dropout must be at least 0 and less than 1, not {self.dropout}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < self.vocab_size:
+                raise ConfigError(f"{name} must be one of the vocabulary's {self.vocab_size} ids, not {shown_value(value)}")
+        if self.pad_id == self.end_id:
+            raise ConfigError(f"pad_id and end_id must differ, or the end is never learned; both are {self.pad_id}")
+        share = self.dropout
+        if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share < 1:
+            raise ConfigError(f"dropout must be at least 0 and less than 1, not {shown_value(share)}")
 
     def to_dict(self) -> dict[str, Any]:
         """The `config.json` that transformers reads as a GPT-2."""
@@ -72,7 +78,7 @@ class GPTConfig:
             **{theirs: values[ours] for ours, theirs in _GPT2_NAMES.items()},
             # GPT-2's own default, 50256, lies outside a small vocabulary.
             "bos_token_id": self.end_id,
-            "activation_function": "gelu_new",
+            "activation_function": "gelu",
             "layer_norm_epsilon": 1e-5,
             "tie_word_embeddings": True,
             **dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), self.dropout),
@@ -99,4 +105,4 @@ class GPTConfig:
 
 
 def _divisors(number: int) -> list[int]:
-    return [candidate for candidate in range(1, number + 1) if number % candidate == 0][:8]
+    return [candidate for candidate in range(1, min(number, 256) + 1) if number % candidate == 0][:8]

@@ -1,0 +1,130 @@
+"""Flags from dataclasses, by way of tyro, and what it has against them in one line.
+
+Imports tyro, so it is imported only when flags are parsed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, HelptextFromCommentsOff, arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+from calcgpt.errors import ConfigError
+
+_WORDS = {int: ("INT", "a whole number"), float: ("FLOAT", "a number")}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def parse(kind: type[Any], args: Sequence[str], command: str) -> Any:
+    """The options that a command line gives, as a `kind`; `--help` is shown, and ends the program.
+
+    Raises:
+        ConfigError: what is wrong with the command line, in one line.
+    """
+    return _parse(kind, args, command)
+
+
+def parse_known(kind: type[Any], args: Sequence[str], command: str) -> tuple[Any, list[str]]:
+    """The options, and the arguments that are none of them. Errors are those of `parse`."""
+    return _parse(kind, args, command, return_unknown_args=True)
+
+
+def _parse(kind: type[Any], args: Sequence[str], command: str, **options: Any) -> Any:
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return tyro.cli(kind, args=args, prog=command, config=(HelptextFromCommentsOff,), **options)
+    except SystemExit as end:
+        if not end.code:
+            raise
+    raise ConfigError(f"{one_line(complaint.getvalue())} (see {command} --help)")
+
+
+def one_line(complaint: str) -> str:
+    """The message in tyro's box: its first section, and the flags that it would suggest."""
+    text = _COLOUR.sub("", complaint)
+    rows = [row.strip("│ ") for row in text.splitlines() if row.strip() and row[0] not in "╭╰"]
+    sections = " ".join("\n" if row and not row.strip("─") else row for row in rows).split("\n")
+    message = " ".join(sections[0].split())
+    message = re.sub(r"^Error parsing (\S+): ", r"\1 ", message)
+    message = message[:1].lower() + message[1:]
+    suggested = re.findall(r"--[\w.-]+", sections[1]) if len(sections) > 2 and "eant" in sections[1] else []
+    return message + (f"; did you mean {' or '.join(dict.fromkeys(suggested))}?" if suggested else "")
+
+
+def number(kind: type[int] | type[float], optional: bool = False) -> PrimitiveConstructorSpec[Any]:
+    """How a number is read from a flag; an optional one is also `none`."""
+    metavar, expected = _WORDS[kind]
+
+    def read(texts: list[str]) -> Any:
+        if optional and texts[0].lower() == "none":
+            return None
+        try:
+            return kind(texts[0])
+        except ValueError:
+            raise ValueError(f"must be {expected}, not {texts[0]!r}") from None
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, (int, float)) or (optional and value is None),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+Number = Annotated[int, number(int)]
+OptionalNumber = Annotated[int | None, number(int, optional=True), arg(help_behavior_hint="")]
+Decimal = Annotated[float, number(float)]
+OptionalText = Annotated[str | None, arg(help_behavior_hint="")]
+Switch = FlagCreatePairsOff[bool]
+
+
+def settings_class(kind: type[Any], values: Mapping[str, Any], aliases: Mapping[str, Sequence[str]]) -> type[Any]:
+    """A class with the fields and the help of a dataclass, and none of its checks: they come when all is known.
+
+    Args:
+        kind: the dataclass; nested ones become flags with a prefix.
+        values: the default of each field, as plain values; where a nested one has none, its class's defaults.
+        aliases: short flags by field.
+    """
+    hints = get_type_hints(kind)
+    fields: list[Any] = []
+    for entry in dataclasses.fields(kind):
+        hint, value = hints[entry.name], values[entry.name]
+        nested = next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)
+        if nested is not None:
+            inner = settings_class(nested, value or _defaults(nested), {})
+            fields.append((entry.name, inner, dataclasses.field(default_factory=inner)))
+        else:
+            flag = _flag(hint, value, aliases.get(entry.name, ()))
+            fields.append((entry.name, flag, dataclasses.field(default=value)))
+    return dataclasses.make_dataclass(kind.__name__, fields, namespace={"__doc__": kind.__doc__})
+
+
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    return {entry.name: getattr(kind(), entry.name) for entry in dataclasses.fields(kind)}
+
+
+def _flag(hint: Any, value: Any, aliases: Sequence[str]) -> Any:
+    """The type of a flag for a field. A switch that is on by default has a second one, to turn it off."""
+    if hint is bool:
+        return bool if value else FlagCreatePairsOff[bool]
+    kinds = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
+    optional = type(None) in get_args(hint)
+    if kinds[0] in _WORDS and get_origin(hint) is not tuple:
+        hint = Annotated[hint, number(kinds[0], optional)]
+    metavar = None
+    if optional and get_origin(kinds[0]) is Literal:
+        metavar = "{" + ",".join(get_args(kinds[0])) + "}"
+    elif optional and kinds[0] in (str, bool):
+        metavar = "TEXT" if kinds[0] is str else "{True,False}"
+    hidden = "" if optional and value is None else None
+    return Annotated[hint, arg(aliases=list(aliases), metavar=metavar, help_behavior_hint=hidden)]
