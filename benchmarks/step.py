@@ -26,13 +26,13 @@ def measure(batch_size: int, steps: int, rounds: int) -> None:
     )
     ratios = []
     for number in range(1, rounds + 1):
-        ours, results, trainer = train_ours(config)
+        ours, our_loss, trainer = train_ours(config)
         rows = Rows(trainer.source.dataset, trainer.tokenizer.pad_id)
         theirs, their_loss = train_theirs(their_model(trainer.model.config), rows, config, steps)
         ratios.append(theirs / ours)
         print(
             f"batch {batch_size}, round {number}: Trainer {theirs / steps * 1e3:.1f} ms a step (loss {their_loss:.4f}), "
-            f"CalcGPT {ours / steps * 1e3:.1f} ms (loss {results['training_loss']:.4f}), ratio {ratios[-1]:.2f}",
+            f"CalcGPT {ours / steps * 1e3:.1f} ms (loss {our_loss:.4f}), ratio {ratios[-1]:.2f}",
             flush=True,
         )
     print(f"batch {batch_size}: median ratio {statistics.median(ratios):.2f}", flush=True)

@@ -53,7 +53,8 @@ class Notation:
 
     Args:
         width: digits every operand is padded to with zeros; 0 writes operands as they are.
-        answer_width: digits every answer is padded to, its sign (+ or -) always before it; 0 writes answers as they are.
+        answer_width: digits every answer is padded to, its sign (+ or -) always before it; 0 writes answers as they
+            are.
         interleave: the operands' digits column by column, the operator after them: 12+34= becomes 1324+=.
         reverse: answers least significant digit first.
 
@@ -117,12 +118,14 @@ class Notation:
             UnsupportedProblem: an operand, or an operator, that this notation cannot write.
         """
         if self._outside(problems).any() or not all(symbol.isascii() for symbol in problems.symbols):
-            raise UnsupportedProblem(next(reason for reason in self.unsupported(problems) if reason))
+            for reason in self.unsupported(problems):
+                if reason:
+                    raise UnsupportedProblem(reason)
         if not self.width:
             return _from_texts(problems.prompts())
         size = len(problems)
         left, right = (_digits(problems.operands[:, side], self.width) for side in (0, 1))
-        symbols = _from_texts(list(problems.symbols)).characters
+        symbols = _from_texts([symbol if symbol.isascii() else "" for symbol in problems.symbols]).characters
         operator = symbols[problems.operation]
         equals = np.full((size, 1), ord("="), np.uint8)
         if self.interleave:

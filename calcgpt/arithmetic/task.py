@@ -27,8 +27,8 @@ class Task:
         carry_share: share of the sums and differences made to hand carries on, or to cancel, in most columns.
 
     Raises:
-        ConfigError: an unknown operator, or the same one twice, an empty range, a share outside 0 to 1, or a value that is no
-            such thing.
+        ConfigError: an unknown operator, or the same one twice, an empty range, a share outside 0 to 1, or a
+            value of another type.
     """
 
     operations: tuple[str, ...] = ("+", "-")
@@ -52,15 +52,15 @@ class Task:
         if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share <= 1:
             raise ConfigError(f"task.carry_share must lie between 0 and 1, not {shown_value(share)}")
         if self.carry_share and self.min_value < 0:
-            raise ConfigError(
-                "task.carry_share is for operands of 0 or more; raise task.min_value or leave it away"
-            )
+            raise ConfigError("task.carry_share is for operands of 0 or more; raise task.min_value or leave it away")
 
     def _settle_operations(self) -> None:
         given: Any = self.operations
         if isinstance(given, str):  # one operator, as YAML and flags may give it
             given = (given,)
-        known = isinstance(given, (list, tuple)) and all(isinstance(entry, str) and entry in OPERATIONS for entry in given)
+        known = isinstance(given, (list, tuple)) and all(
+            isinstance(entry, str) and entry in OPERATIONS for entry in given
+        )
         if not known or not given or len(set(given)) < len(given):
             raise ConfigError(
                 f"task.operations must be some of {' '.join(OPERATIONS)}, each at most once, not {shown_value(given)}"
@@ -76,9 +76,7 @@ class Task:
         chained = self._chain(problems[:heavy], rng)
         return Problems.concatenate([chained, problems[heavy:]])
 
-    def sample_split(
-        self, count: int, rng: np.random.Generator, share: float, seed: int, test: bool
-    ) -> Problems:
+    def sample_split(self, count: int, rng: np.random.Generator, share: float, seed: int, test: bool) -> Problems:
         """`count` problems of one side of the split: `share` of all problems, by their hash, is the test side.
 
         Raises:
@@ -97,9 +95,7 @@ class Task:
             if not missing:
                 return Problems.concatenate(kept)
         side = "held-out" if test else "training"
-        raise ConfigError(
-            f"the task has no {side} problems at test_split {share}: widen its range or change the split"
-        )
+        raise ConfigError(f"the task has no {side} problems at test_split {share}: widen its range or change the split")
 
     def contains(self, problems: Problems) -> np.ndarray:
         """(N,) bool: whether each problem could have been drawn."""

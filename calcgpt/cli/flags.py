@@ -87,36 +87,33 @@ OptionalText = Annotated[str | None, arg(help_behavior_hint="")]
 Switch = FlagCreatePairsOff[bool]
 
 
-def settings_class(kind: type[Any], values: Mapping[str, Any], aliases: Mapping[str, Sequence[str]]) -> type[Any]:
+def settings_class(settings: Any, aliases: Mapping[str, Sequence[str]], every_flag: bool = False) -> type[Any]:
     """A class with the fields and the help of a dataclass, and none of its checks: they come when all is known.
 
     Args:
-        kind: the dataclass; nested ones become flags with a prefix.
-        values: the default of each field, as plain values; where a nested one has none, its class's defaults.
+        settings: an instance, which gives the defaults. Nested dataclasses become flags with a prefix; where one may
+            be None and is, its own defaults are shown.
         aliases: short flags by field.
+        every_flag: give every switch a flag to turn it off; otherwise only those have one that are on by default.
     """
+    kind = type(settings)
     hints = get_type_hints(kind)
     fields: list[Any] = []
     for entry in dataclasses.fields(kind):
-        hint, value = hints[entry.name], values[entry.name]
+        hint, value = hints[entry.name], getattr(settings, entry.name)
         nested = next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)
         if nested is not None:
-            inner = settings_class(nested, value or _defaults(nested), {})
+            inner = settings_class(nested() if value is None else value, {}, every_flag)
             fields.append((entry.name, inner, dataclasses.field(default_factory=inner)))
         else:
-            flag = _flag(hint, value, aliases.get(entry.name, ()))
+            switch = bool if value or every_flag else Switch
+            flag = switch if hint is bool else _flag(hint, value, aliases.get(entry.name, ()))
             fields.append((entry.name, flag, dataclasses.field(default=value)))
     return dataclasses.make_dataclass(kind.__name__, fields, namespace={"__doc__": kind.__doc__})
 
 
-def _defaults(kind: type[Any]) -> dict[str, Any]:
-    return {entry.name: getattr(kind(), entry.name) for entry in dataclasses.fields(kind)}
-
-
 def _flag(hint: Any, value: Any, aliases: Sequence[str]) -> Any:
-    """The type of a flag for a field. A switch that is on by default has a second one, to turn it off."""
-    if hint is bool:
-        return bool if value else FlagCreatePairsOff[bool]
+    """The type of a flag that takes a value."""
     kinds = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
     optional = type(None) in get_args(hint)
     if kinds[0] in _WORDS and get_origin(hint) is not tuple:

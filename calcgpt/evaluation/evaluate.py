@@ -57,11 +57,14 @@ def evaluate_fresh(
 def evaluate_exhaustive(solver: CalcGPT, seen: np.ndarray | None, progress: Progress | None = None) -> dict[str, Any]:
     """Exact match on every problem of the model's range, what it was trained on and what it never saw counted apart.
 
-    Args and errors are those of `evaluate_fresh`.
+    Args are those of `evaluate_fresh`.
 
     Returns:
-        suite, problems, right, exact_match, trained_on and never_seen (each problems, right, exact_match; None where that
-        cannot be told), operations (a row for each operator), wrong (the first of them), seconds.
+        suite, problems, right, exact_match, trained_on and never_seen (each problems, right, exact_match; None where
+        that cannot be told), operations (a row for each operator), wrong (the first of them), seconds.
+
+    Raises:
+        ConfigError: the model was trained on text without arithmetic, or its range has too many problems.
     """
     started = time.perf_counter()
     tasks = _tasks(solver)
@@ -118,5 +121,3 @@ def _keys(seen: np.ndarray | None) -> np.ndarray:
 def _count(right: np.ndarray) -> dict[str, Any]:
     total, good = len(right), int(right.sum())
     return {"problems": total, "right": good, "exact_match": good / total if total else None}
-
-

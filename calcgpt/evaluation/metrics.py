@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from calcgpt.arithmetic import integers
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.inference.solver import CalcGPT
 
@@ -69,10 +70,5 @@ def by_operation_and_digits(verdicts: Verdicts) -> Iterator[dict[str, Any]]:
 
 def digit_counts(problems: Problems) -> np.ndarray:
     """(N,) digits of the longer operand of each problem."""
-    largest = np.abs(problems.operands).max(1) if len(problems) else np.zeros(0, np.int64)
-    counts = np.ones(len(problems), np.int64)
-    limit = 10
-    while bool((remaining := (largest >= limit).astype(bool)).any()):
-        counts += remaining
-        limit *= 10
-    return counts
+    first, second = (integers.digit_counts(problems.operands[:, side]) for side in (0, 1))
+    return np.maximum(first, second)

@@ -7,8 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from calcgpt.arithmetic import integers
+from calcgpt.arithmetic.counting import count_problems
+from calcgpt.arithmetic.operands import OperandSet
+from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.problems import Problems, keep_wanted
+from calcgpt.arithmetic.spec import MAX_EXPRESSIONS
 from calcgpt.arithmetic.task import Task
+from calcgpt.errors import ConfigError
 from calcgpt.evaluation.metrics import digit_counts
 
 _ATTEMPTS = 30  # draws for a bucket that fills slowly: most of its problems were trained on, or it is small
@@ -41,7 +47,10 @@ def _bucket(task: Task, digits: int, count: int, rng: np.random.Generator, seen:
         return found
     narrow = replace(task, min_value=low, max_value=high)
     for _ in range(_ATTEMPTS):
-        drawn = narrow.sample(2 * count, rng)
+        try:
+            drawn = narrow.sample(2 * count, rng)
+        except ConfigError:  # hardly any problem of so few digits is one of the task's
+            break
         drawn = drawn[(digit_counts(drawn) == digits) & ~is_seen(drawn, seen)]
         found = Problems.concatenate([found, drawn])
         _, first = np.unique(found.keys(ordered=True), return_index=True)
@@ -61,17 +70,29 @@ def is_seen(problems: Problems, seen: np.ndarray) -> np.ndarray:
 
 
 def exhaustive_size(tasks: Sequence[Task]) -> int:
-    """An upper bound of how many problems `exhaustive` gives: exact where no problem is left out."""
-    return sum(len(task.operations) * (task.max_value - task.min_value + 1) ** 2 for task in tasks)
+    """How many problems `exhaustive` gives.
+
+    Raises:
+        ConfigError: more than can be asked.
+    """
+    pairs = sum(len(task.operations) * (task.max_value - task.min_value + 1) ** 2 for task in tasks)
+    if pairs > MAX_EXPRESSIONS:
+        raise ConfigError(
+            f"the model's range has {integers.readable(pairs)} pairs of operands: expected at most {MAX_EXPRESSIONS:,} "
+            "to ask every one; evaluate fresh problems instead"
+        )
+    return sum(
+        count_problems(OPERATIONS[symbol], OperandSet(task.min_value, task.max_value), task.negative_results)
+        for task in tasks
+        for symbol in task.operations
+    )
 
 
 def exhaustive(tasks: Sequence[Task], block: int = 2**17) -> Iterator[Problems]:
     """Every problem of the tasks, some at a time: by operator, then first operand, then second."""
-    for task, symbol in [(task, symbol) for task in tasks for symbol in task.operations]:
+    for task, symbol in ((each, symbol) for each in tasks for symbol in each.operations):
         span = task.max_value - task.min_value + 1
         for start in range(0, span * span, block):
             index = np.arange(start, min(start + block, span * span), dtype=np.int64)
             operands = np.stack([index // span, index % span], 1) + task.min_value
             yield keep_wanted(Problems((symbol,), np.zeros(len(index), np.uint8), operands), task.negative_results)
-
-

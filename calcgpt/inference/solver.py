@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from calcgpt.arithmetic.integers import format_integer, integer_array
+from calcgpt.arithmetic.integers import digit_counts, format_integer, integer_array
 from calcgpt.arithmetic.notation import Notation, Written
+from calcgpt.arithmetic.parsing import parse_expression
 from calcgpt.arithmetic.problems import Problems, from_expressions
 from calcgpt.arithmetic.task import Task
-from calcgpt.errors import DataError, TokenError, UnsupportedProblem
+from calcgpt.errors import ConfigError, DataError, ModelFolderError, TokenError, UnsupportedProblem
 from calcgpt.inference.decoding import Completions, decode
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
@@ -24,6 +25,7 @@ from calcgpt.tokens.encoding import encode_written, unknown_characters
 from calcgpt.tokens.tokenizer import END, PAD, Tokenizer
 
 Progress = Callable[[int, int], None]
+_WIDE = 40  # digits of a problem, from which on it is not written beside others: no two int64 have more
 
 
 class CalcGPT:
@@ -57,8 +59,11 @@ class CalcGPT:
 
     def _prepare(self, model: GPT, tokenizer: Tokenizer, run: dict[str, Any]) -> None:
         self.model, self.tokenizer, self.run = model.eval(), tokenizer, run
-        self.notation = Notation(**run.get("config", {}).get("notation", {}))
-        self.tasks = [Task(**task) for task in run.get("data", {}).get("tasks", [])]
+        try:
+            self.notation = Notation(**run.get("config", {}).get("notation", {}))
+            self.tasks = [Task(**task) for task in run.get("data", {}).get("tasks", [])]
+        except (AttributeError, TypeError, ConfigError) as error:
+            raise ModelFolderError(f"run.json does not say how the model was trained: {error}") from error
 
     def solve(self, problem: str, **options: Any) -> dict[str, Any]:
         """Answer one problem, such as "12+34"; the options and the result are those of `solve_batch`."""
@@ -84,8 +89,8 @@ class CalcGPT:
         Returns:
             For each problem a dict: `problem` (as the model was asked), `answer` (str, None where it wrote no number),
             `is_correct`, `confidence` (probability of the whole completion, in [0, 1]), `in_distribution` (whether
-            training could have asked it), `inference_time` (seconds, its share of the batch), `full_result` (problem and
-            answer as one text), `completion` (what the model wrote), `error` (why it was refused, else None).
+            training could have asked it), `inference_time` (seconds, its share of the batch), `full_result` (problem
+            and answer as one text), `completion` (what the model wrote), `error` (why it was refused, else None).
         """
         started = time.perf_counter()
         asked, refused = self._read(problems)
@@ -106,9 +111,7 @@ class CalcGPT:
     ) -> Completions:
         """What the model writes after each problem, as tokens."""
         ids, lengths = encode_written(self.tokenizer, self.notation.write_prompts(problems))
-        return decode(
-            self.model, torch.from_numpy(ids), torch.from_numpy(lengths), None, temperature, seed, progress
-        )
+        return decode(self.model, torch.from_numpy(ids), torch.from_numpy(lengths), None, temperature, seed, progress)
 
     def read_answers(self, completions: Completions) -> tuple[np.ndarray, np.ndarray]:
         """The numbers that completions write: values (N,), and whether there is one (N,).
@@ -151,12 +154,15 @@ class CalcGPT:
 
     def in_distribution(self, problems: Problems) -> list[bool]:
         """For each problem whether training could have asked it."""
-        inside = [task.contains(problems) for task in self.tasks]
-        return [any(row) for row in zip(*inside, strict=True)] if inside else [False] * len(problems)
+        inside = np.zeros(len(problems), bool)
+        for task in self.tasks:
+            inside |= task.contains(problems)
+        return list(inside.tolist())
 
     def refusals(self, problems: Problems) -> list[str | None]:
         """For each problem why the model cannot be asked it, or None."""
         reasons = self.notation.unsupported(problems)
+        self._refuse_huge(reasons, problems)
         possible = [place for place, reason in enumerate(reasons) if reason is None]
         if not possible:
             return reasons
@@ -170,6 +176,21 @@ class CalcGPT:
         if int(written.lengths.max()) >= limit:
             self._refuse_long(reasons, possible, written)
         return reasons
+
+    def _refuse_huge(self, reasons: list[str | None], problems: Problems) -> None:
+        """Refuse operands that cannot fit, before a batch is written that is as wide as the longest of them."""
+        if problems.operands.dtype != object:
+            return
+        digits = [digit_counts(problems.operands[:, side]) for side in (0, 1)]
+        most = 1 if self.tokenizer.mode == "char" else 2  # digits a token
+        limit = self.model.config.max_length
+        tokens = sum(-(-count // most) for count in digits)
+        for place in np.flatnonzero((tokens >= limit) & (sum(digits) > _WIDE)).tolist():
+            if reasons[place] is None:
+                reasons[place] = (
+                    f"this model has {limit} positions, and the problem has {int(sum(digits)[place]):,} "
+                    "digits: more digits than the model has places"
+                )
 
     def _refuse_long(self, reasons: list[str | None], places: list[int], written: Written) -> None:
         """Refuse the prompts that leave no position for an answer."""
@@ -198,13 +219,12 @@ class CalcGPT:
         try:
             problems = from_expressions(texts)
         except (DataError, UnsupportedProblem):
-            parsed = []
             for place, text in enumerate(texts):
                 try:
-                    parsed.append(from_expressions([text]))
+                    parse_expression(text)
                 except (DataError, UnsupportedProblem) as error:
                     reasons[place] = str(error)
-            problems = Problems.concatenate(parsed)
+            problems = from_expressions([text for text, reason in zip(texts, reasons, strict=True) if reason is None])
         asked = [place for place, reason in enumerate(reasons) if reason is None]
         refusals = self.refusals(problems)
         for place, reason in zip(asked, refusals, strict=True):
@@ -216,9 +236,8 @@ class CalcGPT:
         texts = self.texts(completions)
         confidences = completions.log_probabilities.sum(1).exp().tolist()
         values, readable = self.read_answers(completions)
-        answers = [
-            format_integer(value) if good else None for value, good in zip(values.tolist(), readable.tolist(), strict=True)
-        ]
+        pairs = zip(values.tolist(), readable.tolist(), strict=True)
+        answers = [format_integer(value) if good else None for value, good in pairs]
         correct = readable & (values == problems.solutions()).astype(bool)
         rows = zip(
             problems.expressions(),

@@ -36,7 +36,8 @@ class GPTConfig:
         dropout: share of activations dropped in training, in [0, 1).
 
     Raises:
-        ConfigError: a size is not a positive integer, the heads do not divide the width, or an id or the dropout is off.
+        ConfigError: a size is not a positive integer, the heads do not divide the width, or an id or the dropout
+            cannot be.
     """
 
     vocab_size: int
@@ -62,7 +63,9 @@ class GPTConfig:
         for name in ("pad_id", "end_id"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < self.vocab_size:
-                raise ConfigError(f"{name} must be one of the vocabulary's {self.vocab_size} ids, not {shown_value(value)}")
+                raise ConfigError(
+                    f"{name} must be one of the vocabulary's {self.vocab_size} ids, not {shown_value(value)}"
+                )
         if self.pad_id == self.end_id:
             raise ConfigError(f"pad_id and end_id must differ, or the end is never learned; both are {self.pad_id}")
         share = self.dropout

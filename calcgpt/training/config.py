@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
+
+import numpy as np
 
 from calcgpt.arithmetic.notation import Notation
+from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, shown_value
+
+_LARGEST = 2**63 - 1  # what a seed, and a size, may be
 
 
 @dataclass
@@ -96,25 +102,41 @@ class TrainingConfig:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        positive = ["epochs", "batch_size", "embedding_dim", "num_layers", "num_heads", "feedforward_dim"]
-        for name in (*positive, "gradient_accumulation", "eval_examples", "max_steps", "eval_steps"):
-            value = getattr(self, name)
-            if not (value is None and name in ("max_steps", "eval_steps")):
-                _check(_is_whole(value) and value > 0, name, "a positive integer", value)
+        if isinstance(self.init_from, os.PathLike):
+            self.init_from = os.fspath(self.init_from)
+        self._check_kinds()
+        self._check_choices()
+        self._check_numbers()
+        self._check_together()
+
+    def _check_kinds(self) -> None:
+        for name in ("no_augmentation", "skip_invalid", "plain_text", "overwrite"):
+            _check(isinstance(getattr(self, name), bool), name, "true or false", getattr(self, name))
+        _check(self.compile is None or isinstance(self.compile, bool), "compile", "true or false", self.compile)
+        good = self.init_from is None or (isinstance(self.init_from, str) and bool(self.init_from))
+        _check(good, "init_from", "a model's folder or name", self.init_from)
+        _check(isinstance(self.notation, Notation), "notation", "a Notation", self.notation)
+        _check(self.task is None or isinstance(self.task, Task), "task", "a Task", self.task)
+
+    def _check_numbers(self) -> None:
+        sizes = ("epochs", "batch_size", "embedding_dim", "num_layers", "num_heads", "feedforward_dim")
+        for name in (*sizes, "gradient_accumulation", "eval_examples"):
+            _check_whole(name, getattr(self, name), 1)
         for name in ("warmup_steps", "save_steps", "seed"):
-            _check(_is_whole(getattr(self, name)) and getattr(self, name) >= 0, name, "an integer of 0 or more", getattr(self, name))
+            _check_whole(name, getattr(self, name), 0)
         for name in ("learning_rate", "muon_learning_rate"):
-            _check(_is_number(getattr(self, name)) and getattr(self, name) > 0, name, "a finite number above 0", getattr(self, name))
+            _check_number(name, getattr(self, name), above=True)
         for name in ("weight_decay", "gradient_clip"):
-            _check(_is_number(getattr(self, name)) and getattr(self, name) >= 0, name, "a finite number of 0 or more", getattr(self, name))
-        if self.max_seconds is not None:
-            _check(_is_number(self.max_seconds) and self.max_seconds > 0, "max_seconds", "a number above 0", self.max_seconds)
+            _check_number(name, getattr(self, name), above=False)
         for name in ("test_split", "dropout", "adam_beta2"):
             _check_share(name, getattr(self, name))
+        for name in ("max_steps", "eval_steps"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), 1)
+        if self.max_seconds is not None:
+            _check_number("max_seconds", self.max_seconds, above=True)
         if self.target_exact_match is not None:
             _check_share("target_exact_match", self.target_exact_match, upper_included=True)
-        self._check_choices()
-        self._check_together()
 
     def _check_choices(self) -> None:
         choices = {
@@ -128,9 +150,6 @@ class TrainingConfig:
         for name, allowed in choices.items():
             expected = "one of " + ", ".join(str(choice) for choice in allowed if choice)
             _check(getattr(self, name) in allowed, name, expected, getattr(self, name))
-        for name, kind in (("notation", Notation), ("task", Task)):
-            value = getattr(self, name)
-            _check(isinstance(value, kind) or (value is None and name == "task"), name, f"a {kind.__name__}", value)
 
     def _check_together(self) -> None:
         if self.embedding_dim % self.num_heads:
@@ -142,6 +161,13 @@ class TrainingConfig:
             raise ConfigError("a task has no end of its own: set max_steps or max_seconds")
         if self.plain_text and (self.task is not None or not self.notation.plain):
             raise ConfigError("plain_text is for a data file in its own notation; leave task and notation away")
+        if self.task is not None:
+            ends = np.array([[self.task.min_value, self.task.max_value]], dtype=object)
+            reason = self.notation.unsupported(Problems(self.task.operations[:1], np.zeros(1, np.uint8), ends))[0]
+            if reason:
+                raise ConfigError(f"the notation cannot write the task's operands: {reason}")
+        if self.target_exact_match is not None and self.task is None and not self.test_split:
+            raise ConfigError("target_exact_match is measured on held-out examples: set test_split above 0")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `run.json` and YAML hold them; `from_dict` reads them back."""
@@ -157,6 +183,8 @@ class TrainingConfig:
         Raises:
             ConfigError: a name that is no setting, or a value that cannot work.
         """
+        if not isinstance(values, dict):
+            raise ConfigError(f"expected settings by name, not {shown_value(values)}")
         values = dict(values)
         for name, kind in (("notation", Notation), ("task", Task)):
             if isinstance(values.get(name), dict):
@@ -166,25 +194,36 @@ class TrainingConfig:
 
 def _build(kind: type, values: dict[str, Any], prefix: str) -> Any:
     names = [entry.name for entry in dataclasses.fields(kind)]
-    unknown = [f"{prefix}{name}" for name in values if name not in names]
+    unknown = [
+        f"{prefix}{name}" if isinstance(name, str) else shown_value(name) for name in values if name not in names
+    ]
     if unknown:
-        raise ConfigError(f"no such setting: {', '.join(unknown)}; there are {', '.join(names)}")
+        shown = " ".join(", ".join(unknown).split())  # on one line
+        raise ConfigError(f"no such setting: {shown}; there are {', '.join(names)}")
     return kind(**values)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check(good: bool, name: str, expected: str, value: object) -> None:
     if not good:
-        raise ConfigError(f"{name} must be {expected}, not {value!r}")
+        raise ConfigError(f"{name} must be {expected}, not {shown_value(value)}")
 
 
-def _check_share(name: str, value: float, upper_included: bool = False) -> None:
-    good = _is_number(value) and 0 <= value and (value <= 1 if upper_included else value < 1)
+def _check_whole(name: str, value: object, least: int) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST
+    _check(whole, name, "a positive integer" if least else "an integer of 0 or more", value)
+
+
+def _check_number(name: str, value: object, above: bool) -> None:
+    good = _is_number(value) and (value > 0 if above else value >= 0)
+    _check(good, name, "a finite number above 0" if above else "a finite number of 0 or more", value)
+
+
+def _check_share(name: str, value: object, upper_included: bool = False) -> None:
+    good = _is_number(value) and value >= 0 and (value <= 1 if upper_included else value < 1)
     _check(good, name, f"at least 0 and {'at most' if upper_included else 'less than'} 1", value)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) <= _LARGEST  # more does not fit into a float
+    return isinstance(value, float) and math.isfinite(value)

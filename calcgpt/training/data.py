@@ -14,7 +14,6 @@ from calcgpt.arithmetic.datasets import augment_data, find_dataset, load_dataset
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
-from calcgpt.tokens.encoding import encode_written
 from calcgpt.tokens.tokenizer import Tokenizer
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.source import longest, written_texts
@@ -27,8 +26,9 @@ _TEST_STREAM = 2**32  # a step that no run reaches: its draws are the test's
 class TrainingData:
     """Training and test side of a run's data.
 
-    train: examples, augmented; empty for a task, which draws its own. test: held-out examples. identity: what run.json says
-    of where they came from. tasks: the ranges that training asks, for each operator.
+    train: examples, augmented; empty for a task, which draws its own. test: held-out examples, in a random order, so
+    that the first of them are a fair sample. identity: what run.json says of where they came from. tasks: the ranges
+    that training asks, for each operator.
     """
 
     train: list[str]
@@ -46,12 +46,13 @@ class TrainingData:
         return ["0123456789=", *config.task.operations, signs, brackets]
 
     def longest(self, tokenizer: Tokenizer, config: TrainingConfig) -> int:
-        """Tokens of the longest sequence, its end counted."""
+        """Tokens of the longest sequence, its end counted; perhaps more than that for a task with number tokens."""
         if config.task is None:
             return longest(tokenizer, self.train + self.test, config.notation)
+        # Characters, of which no token has less than one: with number tokens, 1000 takes more of them than 9999.
         extremes = _extremes(config.task)
-        prompts = encode_written(tokenizer, config.notation.write_prompts(extremes))[1]
-        answers = encode_written(tokenizer, config.notation.write_answers(extremes.solutions()))[1]
+        prompts = config.notation.write_prompts(extremes).lengths
+        answers = config.notation.write_answers(extremes.solutions()).lengths
         return int(prompts.max() + answers.max()) + 1
 
 
@@ -67,6 +68,7 @@ def load_file_data(path: Path, config: TrainingConfig) -> TrainingData:
     train, test = split_examples(examples, config.test_split, config.seed)
     if not config.no_augmentation:
         train = augment_data(train)
+    test = [test[place] for place in np.random.default_rng(config.seed).permutation(len(test)).tolist()]
     identity = {
         "kind": "file",
         "path": str(path),
@@ -103,7 +105,9 @@ def _ranges(examples: Sequence[str]) -> list[Task]:
 
 def _extremes(task: Task) -> Problems:
     """Problems among which are a longest prompt and one with a longest answer."""
-    values = sorted({task.min_value, task.max_value, *(value for value in (-1, 0, 1) if task.min_value <= value <= task.max_value)})
+    low, high = task.min_value, task.max_value
+    # The longest remainder is that of a number by its neighbour; the longest quotient, that by 1 or -1.
+    values = [value for value in sorted({low, low + 1, -1, 0, 1, high - 1, high}) if low <= value <= high]
     pairs = [(a, b) for a in values for b in values]
     operation = np.repeat(np.arange(len(task.operations)), len(pairs))
     problems = Problems(task.operations, operation, np.array(pairs * len(task.operations), dtype=object))

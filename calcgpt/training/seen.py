@@ -19,18 +19,23 @@ from calcgpt.training.source import draw_problems
 def trained_problems(run: dict[str, Any]) -> np.ndarray | None:
     """The sorted keys of every problem that a run was trained on, from its run.json.
 
-    None where that cannot be told: the data file is gone or was changed, or the run went on from another model.
+    None where that cannot be told: the data file is gone or was changed, the data came from somewhere else, or the run
+    went on from another model.
+
+    Raises:
+        ConfigError: run.json's config is none of this version's.
     """
-    config = TrainingConfig.from_dict(run["config"])
-    if config.init_from is not None:
+    config = TrainingConfig.from_dict(run.get("config", {}))
+    data, kind = run.get("data", {}), "file" if config.task is None else "task"
+    if config.init_from is not None or data.get("kind") != kind:
         return None
     if config.task is not None:
         return _drawn(config, int(run["execution"]["steps"]))
     try:
-        found = find_dataset(Path(run["data"]["path"]))
-    except DataError:
-        return None
-    if hashlib.sha256(found.read_bytes()).hexdigest() != run["data"]["sha256"]:
+        found = find_dataset(Path(data["path"]))
+        if hashlib.sha256(found.read_bytes()).hexdigest() != data["sha256"]:
+            return None
+    except (DataError, OSError):
         return None
     return np.unique(scan(load_file_data(found, config).train).problems.keys())
 

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from calcgpt.arithmetic.notation import Notation, Written
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
-from calcgpt.errors import ConfigError, DataError
+from calcgpt.errors import ConfigError, DataError, shown_value
 from calcgpt.model.gpt import IGNORE
 from calcgpt.tokens.encoding import encode_texts, encode_written
 from calcgpt.tokens.tokenizer import Tokenizer
@@ -47,7 +47,7 @@ class OptimizedDataset(Dataset[dict[str, Tensor]]):
         notation: how the examples are written; plain text unless said otherwise.
 
     Raises:
-        ConfigError: an example does not fit into maxlen.
+        ConfigError: an example does not fit into maxlen, or loss_on is neither.
         DataError: a notation is asked for, and an example is no arithmetic.
         TokenError: a character that the vocabulary lacks.
     """
@@ -60,6 +60,8 @@ class OptimizedDataset(Dataset[dict[str, Tensor]]):
         loss_on: str = "answer",
         notation: Notation | None = None,
     ):
+        if loss_on not in ("answer", "all"):
+            raise ConfigError(f"loss_on must be one of answer, all, not {shown_value(loss_on)}")
         tokenizer = vocab if isinstance(vocab, Tokenizer) else Tokenizer.from_vocab(vocab)
         prompts, answers = _write(examples, notation or Notation())
         self.input_ids, self.labels = _encode(prompts, answers, tokenizer, loss_on, maxlen)
@@ -172,7 +174,8 @@ def _encode(
     )
     total = prompt_lengths + answer_lengths + 1
     if int(total.max()) > maxlen:
-        raise ConfigError(f"maxlen {maxlen} is too short: the longest example has {int(total.max())} tokens, its end counted")
+        needed = int(total.max())
+        raise ConfigError(f"maxlen {maxlen} is too short: the longest example has {needed} tokens, its end counted")
     place = np.arange(maxlen)
     ids = np.full((len(total), maxlen), tokenizer.pad_id)
     in_answer = (place >= prompt_lengths[:, None]) & (place < total[:, None] - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -39,7 +40,7 @@ class MetricsFile(Listener):
 
     def on_step(self, record: dict[str, Any]) -> None:
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json.dumps({name: _number(value) for name, value in record.items()}, allow_nan=False) + "\n")
 
     on_evaluation = on_step
 
@@ -59,7 +60,8 @@ class Console(Listener):
     def on_start(self, facts: dict[str, Any]) -> None:
         self.total = facts["total_steps"]
         steps = f"{self.total:,} steps" if self.total else "until its time is up"
-        self._write(f"training {facts['model_params']:,} parameters on {facts['device']}, {facts['precision']}: {steps}")
+        size, device = f"{facts['model_params']:,} parameters", f"{facts['device']}, {facts['precision']}"
+        self._write(f"training {size} on {device}: {steps}")
 
     def on_step(self, record: dict[str, Any]) -> None:
         if record["step"] < self._next:
@@ -81,5 +83,11 @@ class Console(Listener):
 
     def _write(self, line: str) -> None:
         stream = self.stream or sys.stdout
-        stream.write(line + "\n")
-        stream.flush()
+        if stream is not None:  # a program without a console has none
+            stream.write(line + "\n")
+            stream.flush()
+
+
+def _number(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -14,24 +14,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calcgpt.arithmetic.scanning import scan
 from calcgpt.errors import CalcGPTError, ConfigError
-from calcgpt.evaluation.metrics import judge
-from calcgpt.inference.solver import CalcGPT
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT, LossBatch
-from calcgpt.model.store import RunFolder, find_model, read_model
+from calcgpt.model.store import RunFolder
 from calcgpt.runtime.device import preserved_state, resolve_device
 from calcgpt.tokens.tokenizer import Tokenizer
 from calcgpt.training import optimizer as optimizers
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import TrainingData, load_file_data, load_task_data
 from calcgpt.training.execution import Execution, plan
+from calcgpt.training.initial import initial_model, initial_tokenizer
 from calcgpt.training.records import describe_run, training_loss
 from calcgpt.training.source import Batch, FileSource, OptimizedDataset, Source, TaskSource
 from calcgpt.training.tracking import Console, Listener, MetricsFile
-
-_SHOWN = 20  # problems that `test_results` shows
+from calcgpt.training.validation import shown_records, validate
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -74,7 +71,8 @@ class CalcGPTTrainer:
     ):
         if config.task is not None and dataset_path is not None:
             raise ConfigError(f"expected a task or a dataset, and got both: a task, and {dataset_path}")
-        if config.task is None and dataset_path is None:
+        reads = type(self).load_data is CalcGPTTrainer.load_data  # an override may have data of its own
+        if config.task is None and dataset_path is None and reads:
             raise ConfigError("expected a dataset_path, or a config with a task; got neither")
         self.config = config
         self.dataset_path = None if dataset_path is None else Path(dataset_path)
@@ -90,7 +88,8 @@ class CalcGPTTrainer:
             training_loss (mean over the last epoch, or the last tenth of the steps of a task), eval_loss, exact_match
             (share of held-out problems answered rightly; None for plain text), training_time (seconds), model_params,
             vocab_size, dataset_size (examples trained on; of a task, problems drawn), test_results (records of problem,
-            answer, solution, is_correct: wrong ones first), history (records to plot), steps, stopped (why), output_dir.
+            answer, solution, is_correct, confidence: wrong ones first), history (records to plot), steps, stopped
+            (why), output_dir.
 
         Raises:
             CalcGPTError: data, config or folders do not allow the run; what was there before is kept.
@@ -99,12 +98,14 @@ class CalcGPTTrainer:
         with preserved_state(), RunFolder(self.output_dir, overwrite=self.config.overwrite) as folder:
             self._prepare(folder)
             try:
-                stopped = self._loop(folder)
+                results = self._results(self._loop(folder))
+                path = folder.finish(*self._stored(results))
             except KeyboardInterrupt:
-                self._finish(folder, "interrupted", {"stopped": "interrupted", "history": self.history})
-                raise TrainingInterrupted(folder.target) from None
-            results = self._results(stopped)
-            path = self._finish(folder, "finished", results)
+                results = {"stopped": "interrupted", "training_time": time.perf_counter() - self._started}
+                path = folder.finish(*self._stored(results), status="interrupted")
+                self._saved(path)
+                raise TrainingInterrupted(path) from None
+            self._saved(path)
             results["output_dir"] = str(path)
             self._tell("on_end", results)
         return results
@@ -119,8 +120,9 @@ class CalcGPTTrainer:
         return load_file_data(self.dataset_path, self.config)
 
     def build_tokenizer(self, data: TrainingData) -> Tokenizer:
-        """The vocabulary of everything that training and test may show."""
-        return Tokenizer.build(data.alphabet(self.config), self.config.tokenizer)
+        """The vocabulary of everything that training and test may show, or that of `init_from`."""
+        tokenizer = Tokenizer.build(data.alphabet(self.config), self.config.tokenizer)
+        return tokenizer if self.config.init_from is None else initial_tokenizer(self.config.init_from, tokenizer)
 
     def build_source(self, data: TrainingData, tokenizer: Tokenizer, maxlen: int) -> Source:
         """Where batches come from."""
@@ -132,16 +134,8 @@ class CalcGPTTrainer:
 
     def build_model(self, vocab_size: int, maxlen: int) -> GPT:
         """The network, on the CPU, with fresh weights or those of `init_from`."""
-        model = GPT(create_model_config(vocab_size, maxlen, self.config))
-        if self.config.init_from is not None:
-            stored = read_model(find_model(self.config.init_from))
-            if stored.tokenizer != self.tokenizer:
-                raise ConfigError(f"init_from {self.config.init_from} has another vocabulary: {stored.tokenizer!r}")
-            theirs = GPTConfig.from_dict(stored.config)
-            if theirs != model.config:
-                raise ConfigError(f"init_from {self.config.init_from} has another shape: {theirs}, not {model.config}")
-            model.load_weights(stored.state())
-        return model
+        wanted = create_model_config(vocab_size, maxlen, self.config)
+        return GPT(wanted) if self.config.init_from is None else initial_model(self.config.init_from, wanted)
 
     def build_optimizer(self, model: GPT) -> torch.optim.Optimizer:
         """What updates the weights."""
@@ -155,25 +149,18 @@ class CalcGPTTrainer:
         """The mean loss of a batch, a scalar to go backward from."""
         input_ids, labels = batch
         if self.execution.compiled is not None:
-            return self.execution.compiled(input_ids, labels).loss
+            loss = self.execution.compiled(input_ids, labels).loss
+            assert loss is not None, "labels were given"
+            return loss
         return model.loss(LossBatch(input_ids, labels))
 
     def evaluate(self, limit: int | None = None) -> dict[str, Any]:
         """Loss and exact match on the first `limit` held-out examples, with their verdicts.
 
-        Returns eval_loss and exact_match (each None where there is nothing to measure it on), and verdicts.
+        Returns eval_loss and exact_match (each None where there is nothing to measure it on), and verdicts. What an
+        override adds is recorded with them.
         """
-        examples = self.data.test[:limit]
-        if not examples:
-            return {"eval_loss": None, "exact_match": None, "verdicts": None}
-        found = scan(examples)
-        verdicts = None
-        if len(found.problems) == len(examples):
-            solver = CalcGPT.from_parts(self.model, self.tokenizer, {"config": self.config.to_dict()})
-            verdicts = judge(solver, found.problems)
-        loss = self._evaluation_loss(examples)
-        self.model.train()
-        return {"eval_loss": loss, "exact_match": verdicts and verdicts.exact_match, "verdicts": verdicts}
+        return validate(self.model, self.tokenizer, self.config, self.maxlen, self.data.test[:limit])
 
     def callbacks(self) -> list[Listener]:
         """Who hears the run's events, beside the metrics file."""
@@ -200,6 +187,7 @@ class CalcGPTTrainer:
         self._heard_by = [MetricsFile(folder.metrics), *self.callbacks()]
         self._losses: list[Tensor] = []
         self._done = 0
+        self._started = time.perf_counter()
 
     def _count_steps(self) -> int | None:
         config, per_epoch = self.config, self.source.steps_per_epoch
@@ -211,7 +199,6 @@ class CalcGPTTrainer:
 
     def _loop(self, folder: RunFolder) -> str:
         """Take steps until one of the ends is reached; returns which."""
-        self._started = time.perf_counter()
         self._tell("on_start", self._facts())
         total, interval = self.total_steps, self._evaluation_interval()
         every = max(1, (total or 2000) // 200)
@@ -224,7 +211,8 @@ class CalcGPTTrainer:
             if interval and self._done % interval == 0 and self._done != total and self._validate():
                 return "target_exact_match"
             if self.config.save_steps and self._done % self.config.save_steps == 0 and self._done != total:
-                self._tell("on_save", folder.save(*self._stored({"history": self.history})))
+                self._checked(float(self._losses[-1]))
+                self._tell("on_save", folder.save(*self._stored({})))
             if time.perf_counter() - self._started >= limit:
                 return "max_seconds"
         return "max_steps" if self.source.steps_per_epoch is None or total == self.config.max_steps else "epochs"
@@ -240,7 +228,7 @@ class CalcGPTTrainer:
             batch = input_ids.to(self.device.torch), labels.to(self.device.torch)
             with self.execution.autocast():
                 loss = self.compute_loss(self.model, batch) / parts
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             losses.append(loss.detach())
         if self.config.gradient_clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip, foreach=True)
@@ -249,23 +237,32 @@ class CalcGPTTrainer:
         return losses[0] if parts == 1 else torch.stack(losses).sum()
 
     def _log(self, every: int) -> None:
-        loss = float(torch.stack(self._losses[-every:]).mean())
+        loss = self._checked(float(torch.stack(self._losses[-every:]).mean()))
+        rate = self.optimizer.param_groups[0]["lr"]
+        record: dict[str, Any] = {"step": self._done, "loss": loss, "learning_rate": rate}
+        if self.source.steps_per_epoch:
+            record["epoch"] = self._done * self.config.gradient_accumulation / self.source.steps_per_epoch
+        self._record("on_step", record)
+
+    def _checked(self, loss: float) -> float:
         if not math.isfinite(loss):
             raise CalcGPTError(
                 f"the loss is {loss} at step {self._done}: expected a finite number; try a lower learning_rate than "
                 f"{self.config.learning_rate}, or more warmup_steps"
             )
-        record: dict[str, Any] = {"step": self._done, "loss": loss, "learning_rate": self.optimizer.param_groups[0]["lr"]}
-        if self.source.steps_per_epoch:
-            record["epoch"] = self._done * self.config.gradient_accumulation / self.source.steps_per_epoch
-        self._record("on_step", record)
+        return loss
 
     def _validate(self) -> bool:
         """Validate on held-out problems of the training range; true where the target is reached."""
-        found = self.evaluate(self.config.eval_examples)
-        self._record("on_evaluation", {"step": self._done, **{key: found[key] for key in ("eval_loss", "exact_match")}})
+        found = self._measure(self.config.eval_examples)
         target = self.config.target_exact_match
         return target is not None and found["exact_match"] is not None and found["exact_match"] >= target
+
+    def _measure(self, limit: int | None = None) -> dict[str, Any]:
+        found = self.evaluate(limit)
+        figures = {key: value for key, value in found.items() if key != "verdicts"}
+        self._record("on_evaluation", {"step": self._done, **figures})
+        return found
 
     def _record(self, event: str, record: dict[str, Any]) -> None:
         record["seconds"] = time.perf_counter() - self._started
@@ -286,17 +283,6 @@ class CalcGPTTrainer:
             return math.ceil(per_epoch / self.config.gradient_accumulation)
         return max(1, (self.total_steps or 10_000) // 10)
 
-    @torch.no_grad()
-    def _evaluation_loss(self, examples: Sequence[str], size: int = 512) -> float:
-        self.model.eval()
-        dataset = OptimizedDataset(examples, self.maxlen, self.tokenizer, self.config.loss_on, self.config.notation)
-        total, count = 0.0, 0
-        for ids, labels in zip(dataset.input_ids.split(size), dataset.labels.split(size), strict=True):
-            batch = LossBatch(ids.to(self.device.torch), labels.to(self.device.torch))
-            total += float(self.model.loss(batch)) * len(batch.targets)
-            count += len(batch.targets)
-        return total / count
-
     def _facts(self) -> dict[str, Any]:
         return {
             "total_steps": self.total_steps,
@@ -308,45 +294,31 @@ class CalcGPTTrainer:
         }
 
     def _results(self, stopped: str) -> dict[str, Any]:
-        found = self.evaluate()
-        self._record("on_evaluation", {"step": self._done, **{key: found[key] for key in ("eval_loss", "exact_match")}})
+        loss = self._checked(training_loss(self._losses, self.source.steps_per_epoch, self.config))
+        found = self._measure()
         drawn = self._done * self.config.batch_size * self.config.gradient_accumulation
         return {
-            "training_loss": training_loss(self._losses, self.source.steps_per_epoch, self.config),
+            "training_loss": loss,
             "eval_loss": found["eval_loss"],
             "exact_match": found["exact_match"],
             "training_time": time.perf_counter() - self._started,
             "model_params": self.model.num_parameters,
             "vocab_size": len(self.tokenizer),
             "dataset_size": len(self.data.train) or drawn,
-            "test_results": self._test_results(found["verdicts"]),
+            "test_results": shown_records(self.model, self.tokenizer, self.config, found.get("verdicts")),
             "history": self.history,
             "steps": self._done,
             "stopped": stopped,
         }
-
-    def _test_results(self, verdicts: Any) -> list[dict[str, Any]]:
-        if verdicts is None:
-            return []
-        order = verdicts.right.argsort(kind="stable")[:_SHOWN]
-        solver = CalcGPT.from_parts(self.model, self.tokenizer, {"config": self.config.to_dict()})
-        shown = verdicts.problems[order]
-        answers = solver.solve_batch(shown.expressions())
-        return [
-            {**{key: answer[key] for key in ("problem", "answer", "is_correct", "confidence")}, "solution": solution}
-            for answer, solution in zip(answers, [str(value) for value in shown.solutions().tolist()], strict=True)
-        ]
 
     def _stored(self, results: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any], Tokenizer, dict[str, Any]]:
         state = {name: value.detach().cpu() for name, value in self.model.state_dict().items()}
         run = describe_run(self.config, self.data, {**self._facts(), "steps": self._done}, results)
         return state, self.model.config.to_dict(), self.tokenizer, run
 
-    def _finish(self, folder: RunFolder, status: str, results: dict[str, Any]) -> Path:
-        path = folder.finish(*self._stored(results), status=status)
+    def _saved(self, path: Path) -> None:
         self.model.eval()
         self._tell("on_save", path)
-        return path
 
 
 def create_model_config(vocab_size: int, maxlen: int, training_config: TrainingConfig) -> GPTConfig:

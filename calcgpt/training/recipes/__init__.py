@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, shown_value
 from calcgpt.training.config import TrainingConfig
 
 
@@ -15,8 +16,8 @@ from calcgpt.training.config import TrainingConfig
 class Recipe:
     """A run that can be repeated by name.
 
-    name: its file's, without the ending. description: one line. config: every setting. dataset: the data file, or None for a
-    task. result: figures that were measured, with the command that prints them.
+    name: its file's, without the ending. description: one line. config: every setting. dataset: the data file, or None
+    for a task. result: figures that were measured, with the command that prints them.
     """
 
     name: str
@@ -48,24 +49,26 @@ def load_recipe(name: str | Path) -> Recipe:
         raise ConfigError(f"there is no recipe {text!r}: choose from {', '.join(recipe_names())}, or give a .yaml file")
     try:
         content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # not UTF-8, or no path at all
         raise ConfigError(f"cannot read the recipe {path}: {getattr(error, 'strerror', None) or error}") from error
     return _parse(content, path.stem, text)
 
 
 def _parse(content: str, name: str, origin: str) -> Recipe:
-    import yaml
-
     try:
-        values = yaml.safe_load(content)
-    except yaml.YAMLError as error:
+        values = _read_yaml(content)
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
     known = ("description", "dataset", "config", "result")
-    if not isinstance(values, dict) or not isinstance(values.get("config") or {}, dict):
-        raise ConfigError(f"{origin}: expected a mapping with {', '.join(known)}")
-    unknown = [str(key) for key in values if key not in known]
+    if not isinstance(values, dict):
+        raise ConfigError(f"{origin}: expected a mapping with {', '.join(known)}, not {shown_value(values)}")
+    unknown = [shown_value(key) for key in values if key not in known]
     if unknown:
         raise ConfigError(f"{origin} has {', '.join(unknown)}: a recipe has {', '.join(known)}")
+    for key, kind in (("description", str), ("dataset", str), ("config", dict), ("result", dict)):
+        if not isinstance(values.get(key), (kind, type(None))):
+            expected = "a text" if kind is str else "a mapping"
+            raise ConfigError(f"{origin}: {key} must be {expected}, not {shown_value(values[key])}")
     try:
         config = TrainingConfig.from_dict(values.get("config") or {})
     except ConfigError as error:
@@ -74,3 +77,19 @@ def _parse(content: str, name: str, origin: str) -> Recipe:
     if (dataset is None) == (config.task is None):
         raise ConfigError(f"{origin}: expected a dataset or a config with a task, one of the two")
     return Recipe(name, values.get("description") or "", config, dataset, values.get("result") or {})
+
+
+def _read_yaml(content: str) -> Any:
+    """YAML's plain values. Raises ValueError where it is none."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """A safe one, that takes 1e-3 for a number: YAML 1.1, which the library reads, asks for 1.0e-3."""
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
+    try:
+        return yaml.load(content, Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error

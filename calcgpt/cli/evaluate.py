@@ -1,0 +1,118 @@
+"""`calcgpt evaluate`: counts a model's right answers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from calcgpt.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.console import Console
+
+    from calcgpt.cli.evaluate_options import EvaluateOptions
+    from calcgpt.inference.solver import CalcGPT
+
+Report = dict[str, Any]
+_SHOWN = 10  # wrong answers that a person sees
+
+
+def run(args: list[str]) -> int:
+    """Runs `calcgpt evaluate` with these arguments and returns the exit code. Raises CalcGPTError."""
+    from calcgpt.cli.display import counting
+    from calcgpt.cli.evaluate_options import EvaluateOptions
+    from calcgpt.cli.flags import parse
+
+    options: EvaluateOptions = parse(EvaluateOptions, args, "calcgpt evaluate")
+    if options.count < 1:
+        raise ConfigError(f"--count must be at least 1, not {options.count}")
+    with counting("evaluating") as progress:
+        from calcgpt.inference.solver import CalcGPT
+        from calcgpt.training.seen import trained_problems
+
+        solver = CalcGPT(options.model, device=options.device)
+        report = {"model": str(solver.path), **_evaluate(solver, trained_problems(solver.run), options, progress)}
+    if options.json:
+        print(json.dumps(report))
+    else:
+        _show(report)
+    return 0
+
+
+def _evaluate(solver: CalcGPT, seen: np.ndarray | None, options: EvaluateOptions, progress: Any) -> Report:
+    from calcgpt.evaluation.evaluate import evaluate_exhaustive, evaluate_fresh
+
+    if options.exhaustive:
+        return evaluate_exhaustive(solver, seen, progress)
+    return evaluate_fresh(solver, seen, options.count, options.seed, progress)
+
+
+def _show(report: Report) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(f"{report['model']}: {_what(report)}", markup=False, soft_wrap=True)
+    if report["suite"] == "exhaustive":
+        _table(console, ["operation"], report["operations"])
+        _seen_apart(console, report)
+    else:
+        _table(console, ["operation", "digits"], report["buckets"])
+    console.print(f"{_share(report)} in {report['seconds']:.1f} s", soft_wrap=True)
+    _show_wrong(console, report)
+
+
+def _what(report: Report) -> str:
+    if report["suite"] == "exhaustive":
+        return f"every problem of its range, {report['problems']:,}"
+    if report["unseen"]:
+        return f"{report['problems']:,} problems that it was never trained on"
+    return f"{report['problems']:,} fresh problems (what it was trained on cannot be told: some may be among them)"
+
+
+def _share(row: Report) -> str:
+    """Right answers as they are: a share is rounded, and 100% is only said where all are right."""
+    text = f"{row['right']:,} of {row['problems']:,} right"
+    return text if row["exact_match"] is None else f"{text}, {_percent(row)}"
+
+
+def _percent(row: Report) -> str:
+    if row["exact_match"] is None:
+        return "-"
+    if row["right"] == row["problems"]:
+        return "100%"
+    return f"{min(row['exact_match'], 0.99999):.3%}"
+
+
+def _table(console: Console, titles: list[str], rows: list[Report]) -> None:
+    from rich.table import Table
+
+    table = Table(*titles)
+    for title in (*titles[1:], "problems", "right", "exact match"):
+        if title not in titles:
+            table.add_column(title, justify="right")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        figures = f"{row['problems']:,}", f"{row['right']:,}", _percent(row)
+        table.add_row(*(str(row[title]) for title in titles), *figures)
+    console.print(table)
+
+
+def _seen_apart(console: Console, report: Report) -> None:
+    if report["trained_on"] is None:
+        console.print("what it was trained on cannot be told", soft_wrap=True)
+        return
+    console.print(f"trained on: {_share(report['trained_on'])}", soft_wrap=True)
+    console.print(f"never seen: {_share(report['never_seen'])}", soft_wrap=True)
+
+
+def _show_wrong(console: Console, report: Report) -> None:
+    wrong = report["problems"] - report["right"]
+    if not wrong:
+        return
+    shown = report["wrong"][:_SHOWN]
+    console.print("\nwrong answers:" if wrong <= len(shown) else f"\nthe first of {wrong:,} wrong answers:")
+    for row in shown:
+        said = row["error"] or f"the model says {row['answer'] if row['answer'] is not None else 'nothing readable'}"
+        console.print(f"  {row['problem']}={row['solution']}: {said}", markup=False, soft_wrap=True)

@@ -1,0 +1,96 @@
+"""`calcgpt train --seeds N`: the same run with several seeds, and what they have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from calcgpt.cli.train import train
+from calcgpt.cli.train_options import Job
+from calcgpt.errors import CalcGPTError
+
+Row = dict[str, Any]
+_WORST: dict[str, Callable[[list[float]], float]] = {"exact_match": min, "training_loss": max, "training_time": max}
+
+
+def train_seeds(job: Job, count: int, quiet: bool, as_json: bool) -> int:
+    """Train `count` times and show every result, the worst and the mean. A seed that fails does not end the others.
+
+    Returns the exit code: 1 where some failed. Raises the last one's error where none succeeded.
+    """
+    rows: list[Row] = []
+    for number in range(count):
+        seed = job.config.seed + number
+        rows.append(_train_one(_with_seed(job, seed), f"seed {seed} ({number + 1} of {count})", quiet))
+        if not (quiet or as_json):
+            print(_in_words(rows[-1]), flush=True)
+    trained = [row for row in rows if "error" not in row]
+    failed = len(rows) - len(trained)
+    if as_json:
+        found = {"worst": _over(trained, _WORST), "mean": _over(trained, dict.fromkeys(_WORST, mean))}
+        shown = [{name: value for name, value in row.items() if name != "exception"} for row in rows]
+        print(json.dumps({"seeds": shown, **found, "failed": failed}))
+    elif not quiet and trained:
+        _show(rows, trained)
+    if not trained:
+        raise rows[-1]["exception"]
+    return 1 if failed else 0
+
+
+def _with_seed(job: Job, seed: int) -> Job:
+    """The run of one seed, in a folder of its own."""
+    output = job.output.with_name(f"{job.output.name}-seed-{seed}")
+    return dataclasses.replace(job, config=dataclasses.replace(job.config, seed=seed), output=output)
+
+
+def _train_one(job: Job, title: str, quiet: bool) -> Row:
+    try:
+        results, _ = train(job, title, quiet)
+    except Exception as error:  # whatever it is: hours of other seeds may be at stake
+        known = isinstance(error, (CalcGPTError, OSError))
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        print(f"calcgpt: seed {job.config.seed} failed: {reason}", file=sys.stderr)
+        return {"seed": job.config.seed, "error": reason, "exception": error}
+    return {"seed": job.config.seed, **{name: results[name] for name in (*_WORST, "output_dir")}}
+
+
+def _over(rows: list[Row], functions: dict[str, Callable[[list[float]], float]]) -> dict[str, float | None]:
+    """Each figure over the seeds that have it."""
+    figures = {name: [row[name] for row in rows if row[name] is not None] for name in functions}
+    return {name: function(figures[name]) if figures[name] else None for name, function in functions.items()}
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    match = row["exact_match"]
+    return ["-" if match is None else f"{match:.2%}", f"{row['training_loss']:.4f}", f"{row['training_time']:.1f} s"]
+
+
+def _in_words(row: Row) -> str:
+    if "error" in row:
+        return f"seed {row['seed']}: failed"
+    match, loss, seconds = _cells(row)
+    return f"seed {row['seed']}: exact match {match}, loss {loss}, {seconds}, {row['output_dir']}"
+
+
+def _show(rows: list[Row], trained: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("seed", *(("exact match", "loss", "time")))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(str(row["seed"]), *(["failed", "", ""] if "error" in row else _cells(row)))
+    table.add_section()
+    table.add_row("worst", *_cells(_over(trained, _WORST)))
+    table.add_row("mean", *_cells(_over(trained, dict.fromkeys(_WORST, mean))))
+    console = Console(highlight=False)
+    console.print(table)
+    failed = len(rows) - len(trained)
+    folders = Path(trained[0]["output_dir"]).parent
+    console.print(f"{len(trained)} trained, {failed} failed; the models are in {folders}", soft_wrap=True)

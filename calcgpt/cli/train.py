@@ -1,0 +1,88 @@
+"""`calcgpt train`: a recipe, a data file or a task, once or with several seeds."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calcgpt import __version__
+
+if TYPE_CHECKING:
+    from calcgpt.cli.train_options import Job
+    from calcgpt.training.data import TrainingData
+
+_EXAMPLE = "12+34"
+
+
+def run(args: list[str]) -> int:
+    """Runs `calcgpt train` with these arguments and returns the exit code. Raises CalcGPTError, TrainingInterrupted."""
+    from calcgpt.cli.train_options import read
+
+    options, job = read(args)
+    if options.version:
+        print(f"calcgpt {__version__}")
+        return 0
+    if options.seeds is not None:
+        from calcgpt.cli.seeds import train_seeds
+
+        return train_seeds(job, options.seeds, options.quiet, options.json)
+    results, data = train(job, job.output.name, options.quiet)
+    if options.json:
+        print(json.dumps(summary(results)))
+    elif not options.quiet:
+        _report(results, data)
+    return 0
+
+
+def train(job: Job, title: str, quiet: bool) -> tuple[dict[str, Any], TrainingData]:
+    """Train once, with its progress shown: the results, and the data it was trained and tested on."""
+    from calcgpt.cli.display import training_display
+
+    with training_display(title, job.config.max_seconds, quiet) as listeners:
+        from calcgpt.training.trainer import CalcGPTTrainer  # with torch: seconds, in which something shows already
+
+        trainer = CalcGPTTrainer(job.config, job.dataset, job.output, verbose=False, listeners=listeners)
+        results = trainer.train()
+    return {**results, "output_dir": shorten(results["output_dir"])}, trainer.data
+
+
+def summary(results: dict[str, Any]) -> dict[str, Any]:
+    """The results without the records to plot, which the model's folder has."""
+    return {name: value for name, value in results.items() if name != "history"}
+
+
+def shorten(path: str | Path) -> str:
+    """A path as the user would type it: from the current folder where it is in there."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _report(results: dict[str, Any], data: TrainingData) -> None:
+    match = results["exact_match"]
+    if match is not None:
+        print(f"exact match  {match:.2%} of {len(data.test):,} {_tested_on(data)} problems")
+    print(f"loss         {results['training_loss']:.4f} in training", end="")
+    print("" if results["eval_loss"] is None else f", {results['eval_loss']:.4f} in the test")
+    print(f"time         {results['training_time']:.1f} s, {results['steps']:,} steps (ended by {results['stopped']})")
+    print(f"model        {results['output_dir']}, {results['model_params']:,} parameters")
+    if match is not None:
+        command = ["calcgpt", "solve", "-m", results["output_dir"], _example(results, data)]
+        print(f"\nnow try      {shlex.join(command)}")
+
+
+def _tested_on(data: TrainingData) -> str:
+    """Nothing is held out of a task whose split is 0; a file then has no test."""
+    return "held-out" if data.identity.get("held_out_share", 1) else "freshly drawn"
+
+
+def _example(results: dict[str, Any], data: TrainingData) -> str:
+    """A problem that the model could have been trained on."""
+    from calcgpt.arithmetic.problems import from_expressions
+
+    if any(task.contains(from_expressions([_EXAMPLE]))[0] for task in data.tasks):
+        return _EXAMPLE
+    return str(results["test_results"][-1]["problem"])

@@ -1,0 +1,10 @@
+"""The documented command, from a checkout: `python calcgpt_train.py` is `calcgpt train`."""
+
+from __future__ import annotations
+
+import sys
+
+from calcgpt.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", *sys.argv[1:]]))

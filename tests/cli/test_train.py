@@ -1,0 +1,118 @@
+"""`calcgpt train`, from the command line to a model folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from calcgpt.cli.main import main
+from calcgpt.model.folder import read_run
+
+Output = pytest.CaptureFixture[str]
+TINY = shlex.split(
+    "--task.max-value 9 --notation.width 1 --notation.answer-width 2 --embedding-dim 16 --num-layers 1 --num-heads 2 "
+    "--feedforward-dim 16 --batch-size 16 --max-steps 20 --device cpu"
+)
+
+
+def test_a_run_shows_lines_and_then_its_result(own_folder: Path, capsys: Output) -> None:
+    assert main(["train", *TINY, "-o", "models/tiny"]) == 0
+    caught = capsys.readouterr()
+    assert "20 steps" in caught.err and "step 20" in caught.err
+    assert "exact match  " in caught.out and "held-out problems" in caught.out
+    assert f"model        {Path('models/tiny')}, " in caught.out
+    run = read_run(own_folder / "models" / "tiny")
+    assert run["status"] == "finished" and run["config"]["embedding_dim"] == 16
+
+
+def test_the_command_to_try_next_works(capsys: Output) -> None:
+    assert main(["train", *TINY, "-o", "a model"]) == 0
+    line = capsys.readouterr().out.splitlines()[-1].removeprefix("now try").strip()
+    assert "'a model'" in line
+    program, *arguments = shlex.split(line)
+    assert program == "calcgpt" and main(arguments) == 0
+    assert "confidence" in capsys.readouterr().out
+
+
+def test_quiet_says_nothing(capsys: Output) -> None:
+    assert main(["train", *TINY, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert Path("models/classic/run.json").exists()
+    assert main(["train", "--quiet", "-d", "nothing.txt"]) == 2
+    assert "nothing.txt" in capsys.readouterr().err
+
+
+def test_results_as_json(capsys: Output) -> None:
+    assert main(["train", *TINY, "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert {"training_loss", "exact_match", "model_params", "output_dir"} <= results.keys()
+    assert "history" not in results
+
+
+def test_plain_text(own_folder: Path, capsys: Output) -> None:
+    (own_folder / "text.txt").write_text("to be or not to be\nthat is the question\nto suffer\n")
+    settings = "--plain-text -e 1 --embedding-dim 16 --num-heads 2 --num-layers 1 --feedforward-dim 16 --device cpu"
+    assert main(["train", "-d", "text.txt", "-o", "text", *settings.split()]) == 0
+    shown = capsys.readouterr().out
+    assert "loss" in shown and "exact match" not in shown and "solve" not in shown
+
+
+def test_the_shipped_file_by_the_documented_script(own_folder: Path, command: Callable[..., object]) -> None:
+    import calcgpt
+
+    script = str(Path(calcgpt.__file__).parents[1] / "calcgpt_train.py")
+    done = command("-e", "50", "-b", "8", "--embedding-dim", "128", "--max-steps", "2", python=(script,))
+    assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
+    run = read_run(own_folder / "models" / "classic")
+    assert run["config"]["epochs"] == 50 and run["data"]["path"] == "datasets/ds-calcgpt.txt"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["three-digit", "-d", "datasets/ds-calcgpt.txt"], "expected a task or a dataset, and got both"),
+        (["-d", "nothing.txt"], "nothing.txt"),
+        (["three-digit", "--init-from", "nothing"], "nothing"),
+        (["-o", "taken"], "taken holds files that are no model"),
+        (["--batch-size", "x"], "must be a whole number"),
+    ],
+)
+def test_what_cannot_work_is_one_line(
+    own_folder: Path, capsys: Output, arguments: list[str], expected: str
+) -> None:
+    (own_folder / "taken").mkdir()
+    (own_folder / "taken" / "thesis.txt").write_text("years of work")
+    assert main(["train", *arguments, "--quiet"]) == 2
+    caught = capsys.readouterr()
+    assert caught.err.startswith("calcgpt: ") and expected in caught.err and caught.err.count("\n") == 1
+    assert (own_folder / "taken" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent differently there")
+def test_ctrl_c_leaves_a_model_and_says_where(own_folder: Path) -> None:
+    line = [sys.executable, "-m", "calcgpt", "train", *TINY, "--max-steps", "1000000", "-o", "models/stopped"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("step"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    last = process.stderr.read().splitlines()[-1]
+    assert process.wait(60) == 130
+    assert last.startswith("calcgpt: interrupted") and last.endswith(str(Path("models/stopped")))
+    assert read_run(own_folder / "models" / "stopped")["status"] == "interrupted"
+
+
+def test_in_a_terminal_a_display_comes_and_goes(in_terminal: Callable[..., tuple[int, str]]) -> None:
+    code, screen = in_terminal("train", *TINY, "-o", "tiny")
+    assert code == 0
+    assert "preparing" in screen and "loss" in screen and "━" in screen and "exact match" in screen
+    assert "now try" in screen.splitlines()[-1]
