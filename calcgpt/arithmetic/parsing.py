@@ -25,13 +25,15 @@ _SHOWN = 60  # characters of a bad line that a message shows
 
 @lru_cache(maxsize=8)
 def _patterns(symbols: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    """Example, canonical expression, lenient expression, line; long symbols first, or // is read as /."""
+    """Example, canonical expression, lenient one, and a line of each canonical kind; long symbols first, or // is
+    read as /."""
     operator = "|".join(re.escape(symbol) for symbol in sorted(symbols, key=len, reverse=True)) or "(?!)"
     canonical = f"({_NUMBER})({operator})(?:{_SECOND})"
     lenient = f"{_LENIENT_OPERAND} ?({operator}) ?{_LENIENT_OPERAND} ?=?"
     example = f"{canonical}=({_NUMBER})"
-    line = rf"^(?:{example}|[^\n]*)$"
-    return re.compile(example), re.compile(canonical), re.compile(lenient), re.compile(line, re.MULTILINE)
+    lines = (rf"^(?:{text}|[^\n]*)$" for text in (example, f"{canonical}=?"))
+    patterns = (re.compile(example), re.compile(canonical), re.compile(lenient))
+    return *patterns, *(re.compile(line, re.MULTILINE) for line in lines)
 
 
 def example_pattern() -> re.Pattern[str]:
@@ -54,6 +56,14 @@ def example_groups(lines: Sequence[str]) -> list[tuple[str, ...]]:
         return found
     matches = map(example_pattern().fullmatch, lines)  # some "line" holds a line end
     return [("",) * 5 if match is None else match.groups("") for match in matches]
+
+
+def expression_groups(texts: Sequence[str]) -> list[tuple[str, ...]] | None:
+    """First operand, symbol, second operand if plain, if bracketed, of each text; None unless all are canonical."""
+    if not texts:
+        return []
+    found = _patterns(tuple(OPERATIONS))[4].findall("\n".join(texts))
+    return found if len(found) == len(texts) and all([group[0] for group in found]) else None
 
 
 def write_expression(symbol: str, a: int, b: int) -> str:

@@ -17,10 +17,11 @@ from calcgpt.arithmetic.integers import (
     format_integer,
     integer_array,
     largest_magnitude,
+    parse_integers,
     random_below,
 )
 from calcgpt.arithmetic.operations import OPERATIONS, Operation, find_operation
-from calcgpt.arithmetic.parsing import parse_example, parse_expression
+from calcgpt.arithmetic.parsing import expression_groups, parse_example, parse_expression
 from calcgpt.errors import ConfigError, DataError, UnsupportedProblem
 
 __all__ = [
@@ -189,17 +190,29 @@ def held_out(problems: Problems, share: float, seed: int) -> NDArray[np.bool_]:
 
 def from_expressions(texts: Sequence[str]) -> Problems:
     """A batch of what `parse_expression` reads. Raises its errors; among several texts, with a number."""
+    groups = expression_groups(texts)
+    if groups:
+        first, written, plain, bracketed = zip(*groups, strict=True)
+        second = [a or b for a, b in zip(plain, bracketed, strict=True)]
+        problems = _batch(written, np.stack([integer_array(parse_integers(side)) for side in (first, second)], axis=1))
+        if problems.defined().all():
+            return problems
     parsed = []
     for number, text in enumerate(texts, start=1):
         try:
             parsed.append(parse_expression(text))
         except (DataError, UnsupportedProblem) as error:
             raise error if len(texts) == 1 else type(error)(f"expression {number}: {error}") from None
-    used = {symbol for symbol, _, _ in parsed}
+    symbols = [symbol for symbol, _, _ in parsed]
+    return _batch(symbols, integer_array([operands for _, *operands in parsed]).reshape(-1, 2))
+
+
+def _batch(written: Sequence[str], operands: IntegerArray) -> Problems:
+    """Problems of the symbols as written, and operands (N, 2)."""
+    used = set(written)
     symbols = tuple(symbol for symbol in OPERATIONS if symbol in used)
     index = {symbol: place for place, symbol in enumerate(symbols)}
-    operation = np.array([index[symbol] for symbol, _, _ in parsed], dtype=np.uint8)
-    return Problems(symbols, operation, integer_array([operands for _, *operands in parsed]).reshape(-1, 2))
+    return Problems(symbols, np.array([index[symbol] for symbol in written], dtype=np.uint8), operands)
 
 
 def sample(

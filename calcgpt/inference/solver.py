@@ -181,15 +181,15 @@ class CalcGPT:
         """Refuse operands that cannot fit, before a batch is written that is as wide as the longest of them."""
         if problems.operands.dtype != object:
             return
-        digits = [digit_counts(problems.operands[:, side]) for side in (0, 1)]
-        most = 1 if self.tokenizer.mode == "char" else 2  # digits a token
+        first, second = (digit_counts(problems.operands[:, side]) for side in (0, 1))
+        a_token = 1 if self.tokenizer.mode == "char" else 2  # digits that one holds at most
         limit = self.model.config.max_length
-        tokens = sum(-(-count // most) for count in digits)
-        for place in np.flatnonzero((tokens >= limit) & (sum(digits) > _WIDE)).tolist():
+        too_long = (first + second > _WIDE) & (first // a_token + second // a_token >= limit)
+        for place in np.flatnonzero(too_long).tolist():
             if reasons[place] is None:
                 reasons[place] = (
-                    f"this model has {limit} positions, and the problem has {int(sum(digits)[place]):,} "
-                    "digits: more digits than the model has places"
+                    f"this model has {limit} positions, and the problem {int(first[place] + second[place]):,} digits: "
+                    "more digits than the model has places"
                 )
 
     def _refuse_long(self, reasons: list[str | None], places: list[int], written: Written) -> None:
