@@ -12,7 +12,8 @@ from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.problems import Problems, held_out, keep_wanted, sample
 from calcgpt.errors import ConfigError, shown_value
 
-_CHAIN = 0.7  # of the columns of a carry-heavy problem, the share that hands a carry on, or cancels
+_CHAIN = 0.7  # of the columns of a carry-heavy problem, the share that hands a carry on, or nearly does
+_NEARLY = 0.15  # of those, the shares that miss it by one, on either side
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,17 @@ class Task:
         }
 
     def _chain(self, problems: Problems, rng: np.random.Generator) -> Problems:
-        """Set most digits of the second operand to what makes a column hand its carry on: 9 less the other digit
-        in a sum, the other digit itself in a difference. Problems that leave the range stay as they were."""
+        """Set most digits of the second operand to what makes a column hand its carry on, or nearly so.
+
+        That is 9 less the other digit in a sum, the other digit itself in a difference; one more or less turns the column
+        into the one that decides. Problems that leave the range stay as they were.
+        """
         places = 10 ** np.arange(len(format_integer(self.max_value)), dtype=problems.operands.dtype)
         left, right = ((problems.operands[:, side, None] // places) % 10 for side in (0, 1))
         symbols = np.array(problems.symbols)[problems.operation]
         linking = np.where((symbols == "+")[:, None], 9 - left, left)
+        more, less = (rng.random(left.shape) < _NEARLY for _ in range(2))
+        linking = np.clip(linking + more - less, 0, 9)
         digits = np.where(rng.random(left.shape) < _CHAIN, linking, right)
         changed = (digits * places).sum(1)
         fits = np.isin(symbols, ("+", "-")) & (changed >= self.min_value) & (changed <= self.max_value)

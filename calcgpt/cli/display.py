@@ -28,9 +28,7 @@ def is_live(console: rich_console.Console) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
-def training_display(
-    title: str, max_seconds: float | None, quiet: bool
-) -> AbstractContextManager[list[Listener]]:
+def training_display(title: str, max_seconds: float | None, quiet: bool) -> AbstractContextManager[list[Listener]]:
     """The listeners that show a run, there for as long as the context lasts.
 
     title: what is trained. max_seconds: when the run ends at the latest. quiet: no listener at all.
@@ -99,7 +97,6 @@ class RichDisplay(Console):
         self.progress.console.print(f"{self.title}: {line}", markup=False, soft_wrap=True)
 
 
-
 class _Left(TimeRemainingColumn):
     """The time left, in words; nothing where that cannot be told yet."""
 
@@ -129,7 +126,12 @@ def counting(doing: str, quiet: bool = False) -> Iterator[Callable[[int, int], N
     elif not is_live(console):
         yield _lines(doing)
     else:
-        columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[count]}"), _Left()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[count]}"),
+            _Left(),
+        )
         with Progress(*columns, console=console, transient=True, expand=True) as progress:
             task = progress.add_task(doing, total=None, count="")
 

@@ -48,15 +48,19 @@ def _parse(kind: type[Any], args: Sequence[str], command: str, **options: Any) -
 
 
 def one_line(complaint: str) -> str:
-    """The message in tyro's box: its first section, and the flags that it would suggest."""
-    text = _COLOUR.sub("", complaint)
-    rows = [row.strip("│ ") for row in text.splitlines() if row.strip() and row[0] not in "╭╰"]
-    sections = " ".join("\n" if row and not row.strip("─") else row for row in rows).split("\n")
-    message = " ".join(sections[0].split())
-    message = re.sub(r"^Error parsing (\S+): ", r"\1 ", message)
-    message = message[:1].lower() + message[1:]
-    suggested = re.findall(r"--[\w.-]+", sections[1]) if len(sections) > 2 and "eant" in sections[1] else []
-    return message + (f"; did you mean {' or '.join(dict.fromkeys(suggested))}?" if suggested else "")
+    """The message in tyro's box, which has a title, the message, and at times what was perhaps meant; and more."""
+    sections: list[list[str]] = [[]]
+    for row in _COLOUR.sub("", complaint).splitlines():
+        bare = row.strip("│╭╮╰╯─ ")  # without a UTF-8 terminal the box has dashes, and no sides
+        if bare.strip("-"):
+            sections[-1].append(bare)
+        if row.startswith("╭") or (row.strip() and not bare.strip("-")):
+            sections.append([])
+    texts = [text for section in sections if (text := " ".join(" ".join(section).split()))]
+    message = re.sub(r"^Error parsing (\S+): ", r"\1 ", (texts[1:2] or texts or [""])[0])
+    hint = texts[2] if len(texts) > 2 and texts[2].startswith("Perhaps you meant") else ""
+    meant = dict.fromkeys(re.findall(r"(?<!\S)--[\w.-]+", hint))
+    return message[:1].lower() + message[1:] + (f"; did you mean {' or '.join(meant)}?" if meant else "")
 
 
 def number(kind: type[int] | type[float], optional: bool = False) -> PrimitiveConstructorSpec[Any]:
@@ -101,7 +105,7 @@ def settings_class(settings: Any, aliases: Mapping[str, Sequence[str]], every_fl
     fields: list[Any] = []
     for entry in dataclasses.fields(kind):
         hint, value = hints[entry.name], getattr(settings, entry.name)
-        nested = next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)
+        nested: Any = next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)
         if nested is not None:
             inner = settings_class(nested() if value is None else value, {}, every_flag)
             fields.append((entry.name, inner, dataclasses.field(default_factory=inner)))

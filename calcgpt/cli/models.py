@@ -120,7 +120,9 @@ def _changed_settings(run: Run) -> list[str]:
 
     defaults = TrainingConfig().to_dict()
     config = run.get("config", {})
-    return [f"{name}: {_value(value)}" for name, value in config.items() if name == "seed" or value != defaults.get(name)]
+    return [
+        f"{name}: {_value(value)}" for name, value in config.items() if name == "seed" or value != defaults.get(name)
+    ]
 
 
 def _value(value: Any) -> str:

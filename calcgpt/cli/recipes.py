@@ -54,4 +54,4 @@ def _in_words(recipe: Recipe) -> str:
     config = json.loads(json.dumps(recipe.config.to_dict()))
     changed = {name: value for name, value in config.items() if value != defaults[name]}
     content = {"description": recipe.description, "dataset": recipe.dataset, "config": changed, "result": recipe.result}
-    return yaml.safe_dump(content, sort_keys=False, width=76).strip()
+    return yaml.safe_dump(content, sort_keys=False, width=70).strip()

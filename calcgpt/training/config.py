@@ -48,7 +48,7 @@ class TrainingConfig:
         optimizer: AdamW for everything, or Muon for the matrices inside the blocks and AdamW for the rest.
         muon_learning_rate: Muon's highest learning rate.
         adam_beta2: AdamW's decay of squared gradients.
-        schedule: the learning rate after warm-up: falls to 0 linearly, as a cosine, or stays.
+        schedule: the learning rate after warm-up: falls to 0 linearly, as a cosine, as a square (soon low, for long), or stays.
         gradient_clip: largest norm of the gradient; 0 leaves it as it is.
         gradient_accumulation: batches added up for one step.
         dropout: share of activations dropped in training.
@@ -89,7 +89,7 @@ class TrainingConfig:
     optimizer: Literal["adamw", "muon"] = "adamw"
     muon_learning_rate: float = 0.02
     adam_beta2: float = 0.95
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "quadratic", "constant"] = "linear"
     gradient_clip: float = 1.0
     gradient_accumulation: int = 1
     dropout: float = 0.0
@@ -145,7 +145,7 @@ class TrainingConfig:
             "device": (None, "cuda", "mps", "cpu"),
             "precision": (None, "float32", "bfloat16"),
             "optimizer": ("adamw", "muon"),
-            "schedule": ("linear", "cosine", "constant"),
+            "schedule": ("linear", "cosine", "quadratic", "constant"),
         }
         for name, allowed in choices.items():
             expected = "one of " + ", ".join(str(choice) for choice in allowed if choice)

@@ -119,6 +119,6 @@ def build_schedule(config: TrainingConfig, total_steps: int | None) -> Callable[
             return 1.0
         if config.schedule == "cosine":
             return 0.5 * (1 + math.cos(math.pi * passed))
-        return 1.0 - passed
+        return (1.0 - passed) ** (2 if config.schedule == "quadratic" else 1)
 
     return factor

@@ -41,17 +41,18 @@ def command() -> Command:
 
 @pytest.fixture
 def in_terminal() -> Callable[..., tuple[int, str]]:
-    """Runs `python -m calcgpt` in a terminal of its own, 80 columns wide, and types lines: exit code and screen."""
+    """Runs `python -m calcgpt` in a terminal of its own, 80 columns wide, and types a text
+    at each prompt: exit code and screen.
+    """
     pty = pytest.importorskip("pty", reason="terminals like these are POSIX's")
 
-    def run(*arguments: str, typed: str = "") -> tuple[int, str]:
+    def run(*arguments: str, typed: tuple[str, ...] = ()) -> tuple[int, str]:
         main, side = pty.openpty()
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", "LINES": "24"}
         line = [sys.executable, "-m", "calcgpt", *arguments]
         process = subprocess.Popen(line, stdin=side, stdout=side, stderr=side, env=environment, close_fds=True)
         os.close(side)
-        os.write(main, typed.encode())
-        shown = b""
+        shown, waiting = b"", list(typed)
         while True:
             try:
                 part = os.read(main, 4096)
@@ -60,6 +61,8 @@ def in_terminal() -> Callable[..., tuple[int, str]]:
             if not part:
                 break
             shown += part
+            if waiting and shown.count(b"> ") > len(typed) - len(waiting):
+                os.write(main, waiting.pop(0).encode())
         os.close(main)
         return process.wait(60), shown.decode()
 

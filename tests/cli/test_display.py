@@ -54,9 +54,7 @@ def test_nothing_is_cut_in_80_columns() -> None:
 @pytest.mark.parametrize(
     ("total", "max_seconds", "expected"), [(200, None, 0.25), (None, 20.0, 0.5), (200, 20.0, 0.5), (None, None, 0.0)]
 )
-def test_the_bar_follows_the_end_that_is_nearer(
-    total: int | None, max_seconds: float | None, expected: float
-) -> None:
+def test_the_bar_follows_the_end_that_is_nearer(total: int | None, max_seconds: float | None, expected: float) -> None:
     shown = RichDisplay("x", max_seconds, _terminal())
     shown.on_start({**_FACTS, "total_steps": total})
     shown.on_step(_step(50, 10.0))

@@ -36,7 +36,10 @@ def test_the_json_says_the_same(tiny_model: Path, capsys: Output) -> None:
     caught = capsys.readouterr()
     report = json.loads(caught.out)
     assert report["suite"] == "fresh" and report["unseen"] and report["seed"] == 3
-    assert [(row["operation"], row["digits"], row["problems"]) for row in report["buckets"]] == [("+", 1, 5), ("-", 1, 5)]
+    assert [(row["operation"], row["digits"], row["problems"]) for row in report["buckets"]] == [
+        ("+", 1, 5),
+        ("-", 1, 5),
+    ]
     assert report["model"] == str(tiny_model) and caught.err == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -111,7 +112,11 @@ def test_a_switch_that_is_on_can_be_turned_off() -> None:
         (["stray"], "unrecognized options: stray (see calcgpt x --help)"),
     ],
 )
-def test_what_is_wrong_is_one_line(arguments: list[str], expected: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_what_is_wrong_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, arguments: list[str], expected: str
+) -> None:
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding))  # tyro draws its boxes accordingly
     with pytest.raises(ConfigError) as caught:
         _read(*arguments)
     assert str(caught.value).startswith(expected) and "\n" not in str(caught.value)

@@ -44,7 +44,8 @@ def test_a_problem_may_be_negative_and_stand_anywhere(tiny_model: Path, capsys: 
 
 
 @pytest.mark.parametrize(
-    "arguments", ["-3+4 5+6", "5+6 -3+4", "--seed 4 -3+4 5+6", "-3+4 --seed 4 5+6", "-3+4 5+6 --json", "--json -3+4 5+6"]
+    "arguments",
+    ["-3+4 5+6", "5+6 -3+4", "--seed 4 -3+4 5+6", "-3+4 --seed 4 5+6", "-3+4 5+6 --json", "--json -3+4 5+6"],
 )
 def test_problems_are_told_from_flags(arguments: str) -> None:
     assert sorted(read(arguments.split()).problems) == ["-3+4", "5+6"]
@@ -67,9 +68,7 @@ def test_json_is_what_the_library_says(tiny_model: Path, solver: CalcGPT, capsys
     assert second["error"] and second["answer"] is None
 
 
-def test_a_file_in_blocks(
-    tiny_model: Path, own_folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_in_blocks(tiny_model: Path, own_folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solve, "_BLOCK", 7)
     lines = [f"{a}+{b}" for a in range(10) for b in range(10)]
     (own_folder / "problems.txt").write_text("\ufeff" + "\n".join(lines) + "\n\n", encoding="utf-8")
@@ -108,9 +107,7 @@ def test_bytes_that_are_no_text_are_refused_alone(
         (["3+4", "--device", "tpu"], "unknown device 'tpu'"),
     ],
 )
-def test_what_cannot_work_is_one_line(
-    tiny_model: Path, capsys: Output, arguments: list[str], expected: str
-) -> None:
+def test_what_cannot_work_is_one_line(tiny_model: Path, capsys: Output, arguments: list[str], expected: str) -> None:
     assert main(["solve", "-m", str(tiny_model), *arguments]) == 2
     caught = capsys.readouterr()
     assert caught.out == "" and caught.err.startswith("calcgpt: ") and expected in caught.err
@@ -122,9 +119,7 @@ def test_without_a_model_it_says_what_to_do(capsys: Output) -> None:
     assert "train one" in capsys.readouterr().err
 
 
-def test_draws_repeat_with_their_seed(
-    tiny_model: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_draws_repeat_with_their_seed(tiny_model: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solve, "_BLOCK", 20)
     drawn = []
     for _ in range(2):
@@ -134,11 +129,11 @@ def test_draws_repeat_with_their_seed(
 
 
 def test_a_prompt_in_a_terminal(tiny_model: Path, in_terminal: Callable[..., tuple[int, str]]) -> None:
-    code, screen = in_terminal("solve", "-m", str(tiny_model), typed="3+4\nhello\n5-2\n\n")
+    code, screen = in_terminal("solve", "-m", str(tiny_model), typed=("3+4\n", "hello\n", "5-2\n", "\n"))
     assert code == 0
     answers = [line for line in screen.splitlines() if " = " in line or "refused" in line]
     assert ["refused" in line for line in answers] == [False, True, False]
-    assert in_terminal("solve", "-m", str(tiny_model), typed="\x04")[0] == 0
+    assert in_terminal("solve", "-m", str(tiny_model), typed=("\x04",))[0] == 0
 
 
 def _answer(**changes: Any) -> dict[str, Any]:

@@ -85,9 +85,7 @@ def test_the_shipped_file_by_the_documented_script(own_folder: Path, command: Ca
         (["--batch-size", "x"], "must be a whole number"),
     ],
 )
-def test_what_cannot_work_is_one_line(
-    own_folder: Path, capsys: Output, arguments: list[str], expected: str
-) -> None:
+def test_what_cannot_work_is_one_line(own_folder: Path, capsys: Output, arguments: list[str], expected: str) -> None:
     (own_folder / "taken").mkdir()
     (own_folder / "taken" / "thesis.txt").write_text("years of work")
     assert main(["train", *arguments, "--quiet"]) == 2
@@ -98,7 +96,7 @@ def test_what_cannot_work_is_one_line(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent differently there")
 def test_ctrl_c_leaves_a_model_and_says_where(own_folder: Path) -> None:
-    line = [sys.executable, "-m", "calcgpt", "train", *TINY, "--max-steps", "1000000", "-o", "models/stopped"]
+    line = [sys.executable, "-m", "calcgpt", "train", *TINY, "--max-steps", "4000", "-o", "models/stopped"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None

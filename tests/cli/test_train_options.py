@@ -25,9 +25,7 @@ def test_without_anything_it_is_the_documented_run() -> None:
 
 
 def test_the_documented_command() -> None:
-    assert _job("-e 50 -b 8 --embedding-dim 128").config == TrainingConfig(
-        epochs=50, batch_size=8, embedding_dim=128
-    )
+    assert _job("-e 50 -b 8 --embedding-dim 128").config == TrainingConfig(epochs=50, batch_size=8, embedding_dim=128)
     assert _job("-e 3 -b 4").config == TrainingConfig(epochs=3, batch_size=4)
 
 

@@ -26,7 +26,7 @@ def nowhere(problems: Problems) -> np.ndarray:
 
 
 class StubSolver(CalcGPT):
-    """Writes the solution; one more where `wrong` says so, no number where `mute` says so, no end where `endless` does."""
+    """Writes the solution; one more where `wrong` says so, no number where `mute` does, no end where `endless` does."""
 
     wrong: Rule = staticmethod(nowhere)
     mute: Rule = staticmethod(nowhere)

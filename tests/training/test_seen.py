@@ -1,0 +1,83 @@
+"""What a run was trained on, told again afterwards: exactly what its batches held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calcgpt.arithmetic.notation import Notation
+from calcgpt.arithmetic.scanning import scan
+from calcgpt.arithmetic.task import Task
+from calcgpt.model.store import read_model
+from calcgpt.training.data import load_file_data
+from calcgpt.training.seen import trained_problems
+from calcgpt.training.trainer import CalcGPTTrainer
+
+Config = Callable[..., Any]
+
+
+class Watched(CalcGPTTrainer):
+    """Notes every example that a batch holds."""
+
+    def build_source(self, *arguments: Any) -> Any:
+        source = super().build_source(*arguments)
+        batch, self.examples = source.batch, set[str]()
+
+        def noting(step: int) -> Any:
+            ids, labels = batch(step)
+            self.examples |= {self.tokenizer.decode(row) for row in ids.tolist()}
+            return ids, labels
+
+        source.batch = noting  # type: ignore[method-assign]
+        return source
+
+
+def test_of_a_task(config_of: Config, train: Any) -> None:
+    config = config_of(
+        task=Task(max_value=50, carry_share=0.3), notation=Notation(), gradient_accumulation=2, max_steps=5
+    )
+    trainer = train(config, kind=Watched)
+    seen = trained_problems(read_model(trainer.output_dir).run)
+    assert seen is not None
+    assert sorted(set(scan(sorted(trainer.examples)).problems.keys().tolist())) == seen.tolist()
+    assert len(trainer.examples) > 100
+    assert not set(scan(trainer.data.test).problems.keys().tolist()) & set(seen.tolist())
+
+
+def test_of_an_early_end(config_of: Config, train: Any) -> None:
+    """Only the steps that were taken count."""
+    config = config_of(task=Task(max_value=50), notation=Notation(), max_steps=50, eval_steps=2, target_exact_match=0.0)
+    trainer = train(config, kind=Watched)
+    assert trainer.results["steps"] == 2 and trainer.results["stopped"] == "target_exact_match"
+    seen = trained_problems(read_model(trainer.output_dir).run)
+    assert seen is not None
+    assert set(scan(sorted(trainer.examples)).problems.keys().tolist()) == set(seen.tolist())
+
+
+def test_of_a_file(file_config_of: Config, train: Any, data_file: Path) -> None:
+    config = file_config_of()
+    trainer = train(config, data_file, kind=Watched)
+    run = read_model(trainer.output_dir).run
+    seen = trained_problems(run)
+    assert seen is not None
+    assert trainer.examples == set(load_file_data(data_file, config).train)
+    assert set(scan(sorted(trainer.examples)).problems.keys().tolist()) == set(seen.tolist())
+    data_file.write_text(data_file.read_text() + "9+9=18\n")
+    assert trained_problems(run) is None, "the file was changed"
+    data_file.unlink()
+    assert trained_problems(run) is None, "the file is gone"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"config": {"init_from": "models/x"}}, {"data": {"kind": "my own"}}, {"data": {}}],
+    ids=["went-on", "own-data", "no-data"],
+)
+def test_what_cannot_be_told(config_of: Config, train: Any, change: dict[str, Any]) -> None:
+    run = read_model(train(config_of(max_steps=1)).output_dir).run
+    for part, values in change.items():
+        run[part] = {**run[part], **values} if values else {}
+    assert trained_problems(run) is None
