@@ -1,6 +1,7 @@
 """The documented import path of the CalcGPT training library; everything lives in the package `calcgpt`."""
 
 from lib.train import (
+    GPT,
     CalcGPTTrainer,
     OptimizedDataset,
     TrainingConfig,
@@ -12,6 +13,7 @@ from lib.train import (
 )
 
 __all__ = [
+    "GPT",
     "CalcGPTTrainer",
     "OptimizedDataset",
     "TrainingConfig",

@@ -24,11 +24,10 @@ _HISTOGRAM = 40  # rows of a table that are shown
 
 def run(args: list[str]) -> int:
     """Runs `calcgpt data` with these arguments and returns the exit code. Raises CalcGPTError."""
-    import tyro
-
     from calcgpt.cli.data_options import DataOptions
+    from calcgpt.cli.flags import parse
 
-    options = tyro.cli(DataOptions, args=args, prog="calcgpt data")
+    options = parse(DataOptions, args, "calcgpt data")
     if options.analyze is not None:
         if options != DataOptions(analyze=options.analyze, json=options.json):
             raise ConfigError(

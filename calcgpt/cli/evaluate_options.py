@@ -12,7 +12,7 @@ from calcgpt.cli.flags import Number, OptionalText, Switch
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Count a model's right answers: on problems that it was never trained on, or on every one of its range."""
+    """Count right answers, on problems that were never trained on, or on every one."""
 
     model: Annotated[Positional[str | None], arg(metavar="[MODEL]", help_behavior_hint="")] = None
     """The model's folder, or its name under models/. Without it: the newest one there."""

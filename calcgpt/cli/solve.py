@@ -85,7 +85,7 @@ def _converse(options: SolveOptions) -> int:
     with suppress(ImportError):  # gives `input` a history and the arrow keys
         import readline  # noqa: F401
     ask = _asker(options)
-    print("A problem such as 12+34; an empty line or Ctrl-D ends.")
+    print("A problem such as 12+34; an empty line or Ctrl-D ends.", file=sys.stderr)
     while True:
         try:
             problem = input("> ").strip()

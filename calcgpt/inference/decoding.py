@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calcgpt.errors import ConfigError, UnsupportedProblem
 from calcgpt.model.gpt import GPT, KVCache
 
 CHUNK = 1024  # prompts decoded together; many more leave the processor's caches and take longer
@@ -56,14 +57,15 @@ def decode(
         progress: called with how many prompts are done, of how many.
 
     Raises:
-        ValueError: a prompt leaves no position to write in, or the temperature is negative or not finite.
+        ConfigError: the temperature is negative or not finite.
+        UnsupportedProblem: a prompt leaves no position to write in.
     """
     if not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature must be a finite number of 0 or more, not {temperature}")
+        raise ConfigError(f"temperature must be a finite number of 0 or more, not {temperature}")
     limit = model.config.max_length
     longest = int(lengths.max()) if len(lengths) else 0
     if longest >= limit:
-        raise ValueError(f"a prompt of {longest} tokens leaves no room: the model has {limit} positions")
+        raise UnsupportedProblem(f"a prompt of {longest} tokens leaves no room: the model has {limit} positions")
     space = min(max_new or limit, limit)
     choose = _Chooser(model, temperature, seed)
     size = len(prompts)

@@ -48,7 +48,8 @@ class TrainingConfig:
         optimizer: AdamW for everything, or Muon for the matrices inside the blocks and AdamW for the rest.
         muon_learning_rate: Muon's highest learning rate.
         adam_beta2: AdamW's decay of squared gradients.
-        schedule: the learning rate after warm-up: falls to 0 linearly, as a cosine, as a square (soon low, for long), or stays.
+        schedule: the learning rate after warm-up: falls to 0 linearly, as a cosine, as a square (low for long), or
+            stays.
         gradient_clip: largest norm of the gradient; 0 leaves it as it is.
         gradient_accumulation: batches added up for one step.
         dropout: share of activations dropped in training.
@@ -104,6 +105,10 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if isinstance(self.init_from, os.PathLike):
             self.init_from = os.fspath(self.init_from)
+        self.check()
+
+    def check(self) -> None:
+        """Raise ConfigError unless everything can work; to be called after a field was set."""
         self._check_kinds()
         self._check_choices()
         self._check_numbers()

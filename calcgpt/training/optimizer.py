@@ -94,7 +94,8 @@ def _split(matrix: Tensor) -> tuple[Tensor, ...]:
 
 def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """The optimiser that a config asks for; weight decay falls on matrices, never on biases, norms or embeddings."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (matrices if parameter.ndim == 2 and name.startswith("h.") else others).append(parameter)
     betas = (0.9, config.adam_beta2)

@@ -95,6 +95,7 @@ class CalcGPTTrainer:
             CalcGPTError: data, config or folders do not allow the run; what was there before is kept.
             TrainingInterrupted: Ctrl-C; the model as it was then is in `output_dir`.
         """
+        self.config.check()  # its fields may have been set since
         with preserved_state(), RunFolder(self.output_dir, overwrite=self.config.overwrite) as folder:
             self._prepare(folder)
             try:

@@ -22,6 +22,8 @@ def test_two_digit_sums_it_never_saw(config_of: Config, train: Any) -> None:
         task=Task(("+",), 0, 99),
         notation=Notation(2, 3, interleave=True, reverse=True),
         embedding_dim=32,
+        num_layers=2,
+        num_heads=4,
         feedforward_dim=64,
         batch_size=128,
         optimizer="muon",

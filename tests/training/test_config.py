@@ -45,7 +45,7 @@ CHOICES = {
     "device": [None, "cuda", "mps", "cpu"],
     "precision": [None, "float32", "bfloat16"],
     "optimizer": ["adamw", "muon"],
-    "schedule": ["linear", "cosine", "constant"],
+    "schedule": ["linear", "cosine", "quadratic", "constant"],
 }
 OPTIONAL = ["max_steps", "max_seconds", "eval_steps", "target_exact_match", "compile", "init_from", "task"]
 FIELDS = [field.name for field in dataclasses.fields(TrainingConfig)]

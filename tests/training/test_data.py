@@ -141,4 +141,4 @@ def test_every_problem_of_a_task_can_be_written_and_fits(case: tuple[Task, Notat
     characters = max(map(len, notation.write_prompts(problems).texts())) + max(
         map(len, notation.write_answers(problems.solutions()).texts())
     )
-    assert needed <= found <= characters + 5, "hardly a position is left unused"
+    assert needed <= found <= characters + 8, "hardly a position is left unused"

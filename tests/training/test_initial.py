@@ -27,9 +27,9 @@ def test_it_starts_where_the_model_ended(config_of: Config, train: Any, first: A
     for one, other in zip(first.model.parameters(), again.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
     assert again.results["eval_loss"] == pytest.approx(first.results["eval_loss"], rel=1e-3)
+    assert read_model(again.output_dir).run["config"]["init_from"] == str(first.output_dir)
     fresh = train(config_of(max_steps=1, learning_rate=1e-9))
     assert again.results["training_loss"] < 0.8 * fresh.results["training_loss"]
-    assert read_model(again.output_dir).run["config"]["init_from"] == str(first.output_dir)
 
 
 def test_into_the_same_folder(config_of: Config, train: Any, first: Any) -> None:
@@ -58,7 +58,7 @@ def test_data_that_needs_less_than_the_model_has(
         ({"embedding_dim": 32}, "has another shape: embedding_dim 16, not 32$"),
         ({"num_layers": 2, "feedforward_dim": 8}, "num_layers 1, not 2; feedforward_dim 32, not 8"),
         ({"task": Task(("+", "*"), 0, 9)}, r"has no token for '\*', which the data has"),
-        ({"task": Task(max_value=99), "notation": Notation(2, 3)}, "max_length 7, not 10"),
+        ({"task": Task(max_value=99), "notation": Notation(2, 3)}, "max_length 8, not 11"),
         ({"tokenizer": "number"}, "has a tokenizer in char mode"),
         ({"init_from": "models/nowhere"}, "there is no model 'models/nowhere'"),
     ],

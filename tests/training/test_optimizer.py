@@ -143,13 +143,14 @@ def test_schedules_by_hand() -> None:
     assert schedule(7, warmup_steps=3) == pytest.approx([*ramp, 1.0, 0.75, 0.5, 0.25])
     cosine = [0.5 * (1 + math.cos(math.pi * part)) for part in (0, 0.25, 0.5, 0.75)]
     assert schedule(7, warmup_steps=3, schedule="cosine") == pytest.approx([*ramp, *cosine])
+    assert schedule(7, warmup_steps=3, schedule="quadratic") == pytest.approx([*ramp, 1.0, 0.5625, 0.25, 0.0625])
     assert schedule(7, warmup_steps=3, schedule="constant") == pytest.approx([*ramp, 1, 1, 1, 1])
     assert schedule(None, warmup_steps=3) == pytest.approx([*ramp] + [1.0] * 9), "no end is known"
     assert schedule(4, warmup_steps=0) == pytest.approx([1.0, 0.75, 0.5, 0.25])
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 10, 1000])
-@pytest.mark.parametrize("kind", ["linear", "cosine", "constant"])
+@pytest.mark.parametrize("kind", ["linear", "cosine", "quadratic", "constant"])
 def test_a_schedule_stays_in_its_bounds(total: int, kind: Any) -> None:
     factors = schedule(total, warmup_steps=100, schedule=kind)
     assert all(0 < factor <= 1 for factor in factors)

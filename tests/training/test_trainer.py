@@ -8,14 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from calcgpt import CalcGPT
+from calcgpt.arithmetic.operations import OPERATIONS
+from calcgpt.arithmetic.problems import sample
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.errors import CalcGPTError, ConfigError, RunInProgress
+from calcgpt.evaluation.evaluate import evaluate_fresh
 from calcgpt.model.store import RunFolder, read_model
 from calcgpt.training.config import TrainingConfig
+from calcgpt.training.seen import trained_problems
 from calcgpt.training.trainer import CalcGPTTrainer
 
 Config = Callable[..., Any]
@@ -207,6 +212,29 @@ def test_what_a_trainer_needs(config_of: Config, file_config_of: Config, tmp_pat
         CalcGPTTrainer(file_config_of(), None, tmp_path)
 
 
+def test_a_config_is_checked_when_a_run_starts(config_of: Config, tmp_path: Path) -> None:
+    trainer = CalcGPTTrainer(config_of(), None, tmp_path / "model", verbose=False)
+    trainer.config.num_heads = 3
+    with pytest.raises(ConfigError, match="num_heads must divide embedding_dim"):
+        trainer.train()
+
+
+def test_any_operation_and_any_size(file_config_of: Config, train: Any, tmp_path: Path) -> None:
+    """Negative operands, operators of two characters, numbers that no int64 holds: trained, judged, solved."""
+    path = tmp_path / "mixed.txt"
+    problems = sample(tuple(OPERATIONS), -20, 20, 60, np.random.default_rng(0))
+    wide = sample(("+", "*"), 0, 10**20, 20, np.random.default_rng(1))
+    path.write_text("\n".join(problems.examples() + wide.examples()) + "\n")
+    trainer = train(file_config_of(), path)
+    solver = CalcGPT(trainer.output_dir, device="cpu")
+    texts = problems.expressions() + wide.expressions()
+    results = solver.solve_batch(texts)
+    assert [result["problem"] for result in results] == texts
+    assert all(result["error"] is None and result["in_distribution"] for result in results)
+    report = evaluate_fresh(solver, trained_problems(solver.run), 5)
+    assert {row["operation"] for row in report["buckets"]} == set(OPERATIONS)
+
+
 def test_a_bad_start_leaves_what_was_there(
     config_of: Config, file_config_of: Config, train: Any, tmp_path: Path
 ) -> None:
@@ -215,6 +243,9 @@ def test_a_bad_start_leaves_what_was_there(
     path.write_text("2+2=5\n")
     with pytest.raises(CalcGPTError, match=r"2\+2 is 4"):
         train(file_config_of(), path)
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="device 'cuda' is not available here"):
+            train(config_of(device="cuda"))
     with RunFolder(good.output_dir), pytest.raises(RunInProgress, match="a run is alive in"):
         train(config_of())
     assert read_model(good.output_dir).run["results"]["training_loss"] == good.results["training_loss"]

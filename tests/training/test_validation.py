@@ -32,7 +32,7 @@ def test_the_mean_loss_is_that_of_one_pass(parts: Any, loss_on: str, size: int) 
     model, tokenizer, _ = parts
     dataset = OptimizedDataset(EXAMPLES, 10, tokenizer, loss_on)
     expected = model.eval()(dataset.input_ids, dataset.labels).loss
-    assert mean_loss(model.train(), dataset, size) == pytest.approx(float(expected), rel=1e-5)
+    assert mean_loss(model.train(), dataset, size) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
 def test_validation_leaves_the_model_in_training(parts: Any) -> None:
