@@ -8,11 +8,21 @@ digits of the operands alone; the solution is written by a method of its own, wh
 >>> Notation().write_prompts(problems).texts()
 ['12+34=', '7-45=']
 >>> columns = Notation(width=2, answer_width=3, interleave=True, reverse=True)
->>> columns.write_prompts(problems).texts()     # tens of both, units of both, the operator
-['1324+=', '0475-=']
->>> columns.write_answers(problems.solutions()).texts()     # the sign, units, tens, hundreds
+>>> columns.write_prompts(problems).texts()     # the operator, tens of both, units of both
+['+1324=', '-0475=']
+>>> columns.write_answers(problems, problems.solutions()).texts()     # the sign, units, tens, hundreds
 ['+640', '-830']
 >>> columns.read_answer("-830")
+-38
+
+To write the sign of a difference first, a model has to compare whole numbers before it writes anything. With `complement` it
+first subtracts column by column, borrowing past the last one: 7-45 leaves 62, which is -38 in ten's complement. Then the sign
+and each digit follow from what stands there:
+
+>>> worked = Notation(width=2, answer_width=3, interleave=True, reverse=True, complement=True)
+>>> worked.write_answers(problems, problems.solutions()).texts()
+['+640', '26-83']
+>>> worked.read_answer("26-83")
 -38
 """
 
@@ -32,6 +42,7 @@ from calcgpt.errors import ConfigError, UnsupportedProblem, shown_value
 _INT64_DIGITS = 18  # as many always fit
 _MOST_DIGITS = 10_000  # a wider notation is a slip: every prompt would be this long
 _ANSWER = re.compile(r"([+-]?)([0-9]+)")
+_WORKED_ANSWER = re.compile(r"[0-9]*([+-])([0-9]+)")
 
 
 class Written(NamedTuple):
@@ -55,28 +66,36 @@ class Notation:
         width: digits every operand is padded to with zeros; 0 writes operands as they are.
         answer_width: digits every answer is padded to, its sign (+ or -) always before it; 0 writes answers as they
             are.
-        interleave: the operands' digits column by column, the operator after them: 12+34= becomes 1324+=.
+        interleave: the operands' digits column by column, the operator before them: 12+34= becomes +1324=.
         reverse: answers least significant digit first.
+        complement: before the answer of a difference, and in the same order, its ten's complement; both as wide as an
+            operand.
 
     Raises:
-        ConfigError: a width is no number of digits, or columns are asked for without a width.
+        ConfigError: a width is no number of digits, or columns or complements are asked for without one.
     """
 
     width: int = 0
     answer_width: int = 0
     interleave: bool = False
     reverse: bool = False
+    complement: bool = False
 
     def __post_init__(self) -> None:
         for name in ("width", "answer_width"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_DIGITS:
                 raise ConfigError(f"notation.{name} must be 0 to {_MOST_DIGITS:,} digits, not {shown_value(value)}")
-        for name in ("interleave", "reverse"):
+        for name in ("interleave", "reverse", "complement"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"notation.{name} must be true or false, not {shown_value(getattr(self, name))}")
         if self.interleave and not self.width:
             raise ConfigError("notation.interleave needs notation.width: only padded operands share columns")
+        if self.complement and not 0 < self.width <= self.answer_width:
+            raise ConfigError(
+                "notation.complement needs notation.width, and an answer_width of at least as much: "
+                "a complement is one of so many digits"
+            )
 
     @property
     def plain(self) -> bool:
@@ -130,13 +149,13 @@ class Notation:
         equals = np.full((size, 1), ord("="), np.uint8)
         if self.interleave:
             digits = np.stack([left, right], 2).reshape(size, 2 * self.width)
-            columns = [digits, operator, equals]
+            columns = [operator, digits, equals]
         else:
             columns = [left, operator, right, equals]
         return _close_gaps(np.concatenate(columns, 1), wide=symbols.shape[1] > 1)
 
-    def write_answers(self, solutions: np.ndarray) -> Written:
-        """The true answers as the model should write them.
+    def write_answers(self, problems: Problems, solutions: np.ndarray) -> Written:
+        """The true answers to problems, (N,) integers, as the model should write them, with the work before them.
 
         Raises:
             ConfigError: an answer has more digits than `answer_width`.
@@ -149,9 +168,23 @@ class Notation:
                 f"notation.answer_width {self.answer_width} has no place for the answer "
                 f"{shorten(format_integer(largest))}"
             )
-        digits = _digits(np.abs(solutions), self.answer_width)
         sign = np.where(solutions < 0, ord("-"), ord("+")).astype(np.uint8)[:, None]
-        return _fixed(np.concatenate([sign, digits[:, ::-1] if self.reverse else digits], 1))
+        answers = np.concatenate([sign, self._ordered(np.abs(solutions), self.answer_width)], 1)
+        worked = np.array([symbol == "-" for symbol in problems.symbols], bool)[problems.operation]
+        if not self.complement or not worked.any():
+            return _fixed(answers)
+        work = self._ordered(solutions[worked] % 10**self.width, self.width)
+        magnitudes = self._ordered(np.abs(solutions[worked]), self.width)
+        length = 2 * self.width + 1
+        characters = np.zeros((len(solutions), max(length, answers.shape[1])), np.uint8)
+        characters[:, : answers.shape[1]] = answers
+        characters[worked] = 0
+        characters[worked, :length] = np.concatenate([work, sign[worked], magnitudes], 1)
+        return Written(characters, np.where(worked, length, answers.shape[1]))
+
+    def _ordered(self, values: np.ndarray, width: int) -> np.ndarray:
+        digits = _digits(values, width)
+        return digits[:, ::-1] if self.reverse else digits
 
     def _answer(self, value: int) -> str:
         digits = format_integer(abs(value))
@@ -159,7 +192,7 @@ class Notation:
 
     def read_answer(self, completion: str) -> int | None:
         """The number that a completion writes, or None where it writes none."""
-        match = _ANSWER.fullmatch(completion)
+        match = (_WORKED_ANSWER if self.complement else _ANSWER).fullmatch(completion)
         if not match:
             return None
         sign, digits = match.groups()
@@ -176,15 +209,20 @@ class Notation:
             readable = np.array([value is not None for value in values], bool)
             return integer_array([value or 0 for value in values]), readable
         place = np.arange(characters.shape[1])
-        signed = np.isin(characters[:, 0], (ord("+"), ord("-")))
-        inside = (place < lengths[:, None]) & (place >= signed[:, None])
+        is_sign = (characters == ord("+")) | (characters == ord("-"))
+        if self.complement:  # what stands before the sign is work
+            start = np.where(is_sign.any(1), is_sign.argmax(1) + 1, lengths)
+        else:
+            start = is_sign[:, 0].astype(np.int64)
+        inside = (place < lengths[:, None]) & (place >= start[:, None])
         is_digit = (characters >= ord("0")) & (characters <= ord("9"))
-        count = lengths - signed
-        readable = (is_digit | ~inside).all(1) & (count > 0)
-        power = place - signed[:, None] if self.reverse else lengths[:, None] - 1 - place
+        expected = (place < lengths[:, None]) & (place != start[:, None] - 1)
+        readable = (is_digit | ~expected).all(1) & (start < lengths)
+        power = place - start[:, None] if self.reverse else lengths[:, None] - 1 - place
         worth = np.where(inside, 10 ** np.clip(power, 0, _INT64_DIGITS).astype(np.int64), 0)
         values = ((characters.astype(np.int64) - ord("0")) * worth).sum(1)
-        return np.where(characters[:, 0] == ord("-"), -values, values), readable
+        signs = np.take_along_axis(characters, np.maximum(start - 1, 0)[:, None], 1)[:, 0]
+        return np.where(signs == ord("-"), -values, values), readable
 
 
 def _digits(values: np.ndarray, width: int) -> np.ndarray:

@@ -52,7 +52,7 @@ class TrainingData:
         # Characters, of which no token has less than one: with number tokens, 1000 takes more of them than 9999.
         extremes = _extremes(config.task)
         prompts = config.notation.write_prompts(extremes).lengths
-        answers = config.notation.write_answers(extremes.solutions()).lengths
+        answers = config.notation.write_answers(extremes, extremes.solutions()).lengths
         return int(prompts.max() + answers.max()) + 1
 
 

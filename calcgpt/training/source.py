@@ -114,7 +114,7 @@ class TaskSource:
     def batch(self, step: int) -> Batch:
         problems = draw_problems(self.config, step)
         prompts = self.config.notation.write_prompts(problems)
-        answers = self.config.notation.write_answers(problems.solutions())
+        answers = self.config.notation.write_answers(problems, problems.solutions())
         return _encode(prompts, answers, self.tokenizer, self.config.loss_on, self.maxlen)
 
 
@@ -161,7 +161,7 @@ def _write(examples: Sequence[str], notation: Notation) -> tuple[Written | list[
     reasons = [reason for reason in notation.unsupported(found.problems) if reason]
     if reasons:
         raise ConfigError(f"{len(reasons):,} examples do not fit the notation: {reasons[0]}")
-    return notation.write_prompts(found.problems), notation.write_answers(found.problems.solutions())
+    return notation.write_prompts(found.problems), notation.write_answers(found.problems, found.problems.solutions())
 
 
 def _encode(

@@ -48,7 +48,7 @@ def prompt(notation: Notation, symbol: str, a: int, b: int) -> str:
         return f"{a}{symbol}{b}=" if b >= 0 else f"{a}{symbol}({b})="
     left, right = str(a).zfill(notation.width), str(b).zfill(notation.width)
     if notation.interleave:
-        return "".join(x + y for x, y in zip(left, right, strict=True)) + symbol + "="
+        return symbol + "".join(x + y for x, y in zip(left, right, strict=True)) + "="
     return left + symbol + right + "="
 
 
@@ -83,19 +83,48 @@ def test_plain_prompts_read_back_as_the_same_problems(notation: Notation, rows: 
 @given(st.one_of(PLAIN, PADDED), st.lists(INTEGERS, max_size=8))
 def test_answers_read_back_as_written(notation: Notation, values: list[int]) -> None:
     array = np.array(values, dtype=object if any(abs(value) >= 2**63 for value in values) else np.int64)
-    written = notation.write_answers(array)
+    written = notation.write_answers(sums(len(values)), array)
     assert written.texts() == [answer(notation, value) for value in values]
     assert [notation.read_answer(text) for text in written.texts()] == values
     numbers, readable = notation.read_answers(written)
     assert numbers.tolist() == values and readable.all() and len(readable) == len(values)
 
 
-COMPLETIONS = st.one_of(st.text("0123456789+-=()x", max_size=24), st.from_regex(r"[+-]?[0-9]{0,22}", fullmatch=True))
+def sums(count: int) -> Problems:
+    return Problems(("+",), np.zeros(count, np.uint8), np.zeros((count, 2), np.int64))
 
 
-@given(st.booleans(), st.lists(COMPLETIONS, max_size=8))
-def test_reading_many_is_reading_one_by_one(reverse: bool, texts: list[str]) -> None:
-    notation, width = Notation(reverse=reverse), max(map(len, texts), default=0)
+@given(st.integers(1, 12), st.integers(0, 3), st.booleans(), st.randoms(use_true_random=False))
+def test_differences_with_their_complement(width: int, more: int, reverse: bool, random: Any) -> None:
+    notation = Notation(width, width + more, True, reverse, complement=True)
+    rows = [(random.choice("+-"), random.randrange(10**width // 2 + 1), random.randrange(10**width // 2)) for _ in "1234"]
+    problems = problems_of(rows)
+    if not more and any(a + b >= 10**width for symbol, a, b in rows if symbol == "+"):
+        return
+    written = notation.write_answers(problems, problems.solutions())
+
+    def ordered(value: int, digits: int) -> str:
+        text = str(value).zfill(digits)
+        return text[::-1] if reverse else text
+
+    for (symbol, a, b), text in zip(rows, written.texts(), strict=True):
+        sign = "-" if symbol == "-" and a < b else "+"
+        if symbol == "+":
+            assert text == sign + ordered(a + b, width + more)
+        else:
+            assert text == ordered((a - b) % 10**width, width) + sign + ordered(abs(a - b), width)
+        assert notation.read_answer(text) == (a + b if symbol == "+" else a - b)
+    numbers, readable = notation.read_answers(written)
+    assert readable.all() and numbers.tolist() == problems.solutions().tolist()
+
+
+COMPLETIONS = st.one_of(st.text("0123456789+-=()x", max_size=24), st.from_regex(r"[0-9]{0,4}[+-]?[0-9]{0,22}", fullmatch=True))
+
+
+@given(st.booleans(), st.booleans(), st.lists(COMPLETIONS, max_size=8))
+def test_reading_many_is_reading_one_by_one(reverse: bool, complement: bool, texts: list[str]) -> None:
+    notation = Notation(4, 8, reverse=reverse, complement=complement)
+    width = max(map(len, texts), default=0)
     characters = np.zeros((len(texts), width), np.uint8)
     for row, text in enumerate(texts):
         characters[row, : len(text)] = list(text.encode())
@@ -113,7 +142,7 @@ def test_what_is_no_number(text: str) -> None:
 def test_answers_of_thousands_of_digits() -> None:
     value = -(10**5000) + 7
     for notation in (Notation(), Notation(reverse=True), Notation(answer_width=6000)):
-        written = notation.write_answers(np.array([value, 5], dtype=object))
+        written = notation.write_answers(sums(2), np.array([value, 5], dtype=object))
         assert notation.read_answer(written.texts()[0]) == value
         assert notation.read_answers(written)[0].tolist() == [value, 5]
 
@@ -166,16 +195,16 @@ def test_what_a_width_cannot_write_is_never_written(expression: str, reason: str
 
 def test_an_answer_without_room() -> None:
     with pytest.raises(ConfigError, match="answer_width 3 has no place for the answer 1000"):
-        Notation(answer_width=3).write_answers(np.array([5, -1000]))
+        Notation(answer_width=3).write_answers(sums(2), np.array([5, -1000]))
     with pytest.raises(ConfigError, match=r"no place for the answer 10{59}… \(5,001 characters\)"):
-        Notation(answer_width=3).write_answers(np.array([10**5000], dtype=object))
+        Notation(answer_width=3).write_answers(sums(1), np.array([10**5000], dtype=object))
 
 
 def test_nothing_is_written_as_nothing() -> None:
     for notation in (Notation(), Notation(2, 3), Notation(2, 3, True, True)):
         empty = Problems.concatenate([])
         assert notation.write_prompts(empty).texts() == [] and notation.unsupported(empty) == []
-        assert notation.write_answers(empty.solutions()).texts() == []
+        assert notation.write_answers(empty, empty.solutions()).texts() == []
     assert Written(np.zeros((2, 0), np.uint8), np.zeros(2, np.int64)).texts() == ["", ""]
 
 
@@ -206,11 +235,14 @@ def test_impossible_widths(name: str, value: Any) -> None:
 
 
 def test_impossible_switches() -> None:
-    for name in ("interleave", "reverse"):
+    for name in ("interleave", "reverse", "complement"):
         with pytest.raises(ConfigError, match=f"notation.{name} must be true or false, not 'yes'"):
             Notation(**{"width": 1, name: "yes"})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="interleave needs notation.width"):
         Notation(interleave=True)
+    for widths in ((0, 0), (3, 0), (3, 2), (0, 3)):
+        with pytest.raises(ConfigError, match="complement needs notation.width"):
+            Notation(*widths, complement=True)
 
 
 def test_plain_is_what_a_file_says() -> None:

@@ -33,7 +33,7 @@ class StubSolver(CalcGPT):
     endless: Rule = staticmethod(nowhere)
 
     def decode(self, problems: Problems, *options: Any, **more: Any) -> Completions:
-        written = self.notation.write_answers(problems.solutions() + self.wrong(problems))
+        written = self.notation.write_answers(problems, problems.solutions() + self.wrong(problems))
         tokens = torch.from_numpy(self.tokenizer.encode_characters(written.characters))
         tokens[torch.from_numpy(self.mute(problems)), 0] = self.tokenizer.vocab["="]
         ended = torch.from_numpy(~self.endless(problems))

@@ -47,7 +47,7 @@ def knowing(solver: CalcGPT, wrong: set[str] = frozenset(), mute: set[str] = fro
     def decode(problems: Problems, *options: Any, **more: Any) -> Completions:
         texts = problems.expressions()
         values = problems.solutions() + np.array([text in wrong for text in texts])
-        written = solver.notation.write_answers(values)
+        written = solver.notation.write_answers(problems, values)
         lengths = torch.tensor([0 if text in mute else n for text, n in zip(texts, written.lengths, strict=True)])
         tokens = torch.from_numpy(solver.tokenizer.encode_characters(written.characters))
         tokens = tokens.masked_fill(torch.arange(tokens.shape[1]) >= lengths[:, None], 0)

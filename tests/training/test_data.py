@@ -134,11 +134,11 @@ def test_every_problem_of_a_task_can_be_written_and_fits(case: tuple[Task, Notat
     data = TrainingData([], [], {}, [task])
     tokenizer = Tokenizer.build(data.alphabet(config), mode)
     texts = zip(
-        notation.write_prompts(problems).texts(), notation.write_answers(problems.solutions()).texts(), strict=True
+        notation.write_prompts(problems).texts(), notation.write_answers(problems, problems.solutions()).texts(), strict=True
     )
     needed = max(len(tokenizer.encode(prompt)) + len(tokenizer.encode(answer)) + 1 for prompt, answer in texts)
     found = data.longest(tokenizer, config)
     characters = max(map(len, notation.write_prompts(problems).texts())) + max(
-        map(len, notation.write_answers(problems.solutions()).texts())
+        map(len, notation.write_answers(problems, problems.solutions()).texts())
     )
     assert needed <= found <= characters + 8, "hardly a position is left unused"
