@@ -15,9 +15,9 @@ digits of the operands alone; the solution is written by a method of its own, wh
 >>> columns.read_answer("-830")
 -38
 
-To write the sign of a difference first, a model has to compare whole numbers before it writes anything. With `complement` it
-first subtracts column by column, borrowing past the last one: 7-45 leaves 62, which is -38 in ten's complement. Then the sign
-and each digit follow from what stands there:
+To write the sign of a difference first, a model has to compare whole numbers before it writes anything. With
+`complement` it first subtracts column by column, borrowing past the last one: 7-45 leaves 62, which is -38 in ten's
+complement. Then the sign and each digit follow from what stands there:
 
 >>> worked = Notation(width=2, answer_width=3, interleave=True, reverse=True, complement=True)
 >>> worked.write_answers(problems, problems.solutions()).texts()
@@ -173,7 +173,8 @@ class Notation:
         worked = np.array([symbol == "-" for symbol in problems.symbols], bool)[problems.operation]
         if not self.complement or not worked.any():
             return _fixed(answers)
-        work = self._ordered(solutions[worked] % 10**self.width, self.width)
+        differences = solutions[worked] if self.width <= _INT64_DIGITS else solutions[worked].astype(object)
+        work = self._ordered(differences % 10**self.width, self.width)
         magnitudes = self._ordered(np.abs(solutions[worked]), self.width)
         length = 2 * self.width + 1
         characters = np.zeros((len(solutions), max(length, answers.shape[1])), np.uint8)

@@ -125,8 +125,8 @@ class Task:
     def _chain(self, problems: Problems, rng: np.random.Generator) -> Problems:
         """Set most digits of the second operand to what makes a column hand its carry on, or nearly so.
 
-        That is 9 less the other digit in a sum, the other digit itself in a difference; one more or less turns the column
-        into the one that decides. Problems that leave the range stay as they were.
+        That is 9 less the other digit in a sum, the other digit itself in a difference; one more or less turns the
+        column into the one that decides. Problems that leave the range stay as they were.
         """
         places = 10 ** np.arange(len(format_integer(self.max_value)), dtype=problems.operands.dtype)
         left, right = ((problems.operands[:, side, None] // places) % 10 for side in (0, 1))

@@ -22,6 +22,7 @@ from calcgpt.errors import ModelFolderError
 from calcgpt.model.config import GPTConfig
 
 IGNORE = -100  # the label of a token that bears no loss
+_FEW = 16  # sequences up to which the calls of decoding cost more than the products
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, layout: Layout, layer: int, rows: Tensor | None) -> Tensor:
         y = layout.attend(self.c_attn(x), self.num_heads, layer, rows)
-        return F.dropout(self.c_proj(y), self.dropout, self.training)
+        return drop(self.c_proj(y), self.dropout, self.training)
 
 
 class MLP(nn.Module):
@@ -82,7 +83,7 @@ class MLP(nn.Module):
         self.c_proj = Conv1D(config.feedforward_dim, config.embedding_dim, 0.02 / math.sqrt(2 * config.num_layers))
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C) -> (N, C)
-        return F.dropout(self.c_proj(F.gelu(self.c_fc(x))), self.dropout, self.training)
+        return drop(self.c_proj(F.gelu(self.c_fc(x))), self.dropout, self.training)
 
 
 class Block(nn.Module):
@@ -162,7 +163,7 @@ class GPT(nn.Module):
 
     def trunk(self, tokens: Tensor, positions: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
         """Embedding and blocks: (N,) token ids and their positions -> (N, C), or (len(rows), C)."""
-        x = F.dropout(self.wte(tokens) + self.wpe(positions), self.config.dropout, self.training)
+        x = drop(self.wte(tokens) + self.wpe(positions), self.config.dropout, self.training)
         last = len(self.h) - 1
         for layer, block in enumerate(self.h):
             x = block(x, layout, layer, rows if layer == last else None)
@@ -170,6 +171,11 @@ class GPT(nn.Module):
 
     def head(self, x: Tensor) -> Tensor:  # (N, C) -> (N, V)
         return F.linear(self.ln_f(x), self.wte.weight)
+
+
+def drop(x: Tensor, share: float, training: bool) -> Tensor:
+    """Dropout, where there is any: the call alone is felt in a step as short as a decoded token's."""
+    return F.dropout(x, share) if share and training else x
 
 
 class Padded:
@@ -245,7 +251,9 @@ class KVCache:
         # (H, C): which channels are a head's.
         head = torch.arange(config.num_heads, device=device)
         channel = torch.arange(config.embedding_dim, device=device)
-        self._own = (channel // (config.embedding_dim // config.num_heads) == head[:, None]).to(dtype)
+        depth = config.embedding_dim // config.num_heads
+        self._own = (channel // depth == head[:, None]).to(dtype)
+        self._scaled = self._own / math.sqrt(depth)
 
     def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor:
         """Rows are B sequences' next tokens; as a layout, it keeps their keys and values and sees all before them.
@@ -263,10 +271,13 @@ class KVCache:
         return self._attend_last(query[:asked, -1], self.keys[layer, :asked, :end], self.values[layer, :asked, :end])
 
     def _attend_last(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:  # (B, C), 2 x (B, T, C) -> (B, C)
+        heads = len(self._own)
+        if len(query) < _FEW:
+            split = [x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query[:, None], keys, values)]
+            return F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(1)
         # One product a sequence instead of one a head: each head's query is 0 in the channels of the others. For lengths
-        # and widths as small as here that is several times faster than a kernel that goes head by head.
-        depth = keys.shape[2] // len(self._own)
-        queries = query[:, None] * (self._own / math.sqrt(depth))  # (B, H, C)
+        # and widths as small as here that is faster than a kernel that goes head by head.
+        queries = query[:, None] * self._scaled  # (B, H, C)
         weights = small_softmax(torch.bmm(queries, keys.transpose(1, 2)))  # (B, H, T)
         return (torch.bmm(weights, values) * self._own).sum(1)
 

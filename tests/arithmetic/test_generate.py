@@ -94,9 +94,7 @@ def test_samples_have_no_repetition_and_are_reproducible(spec: DatasetSpec) -> N
 
 
 def test_another_seed_is_another_sample() -> None:
-    first, second = (
-        set(generate(DatasetSpec(max_digits=4, count=100, seed=seed)).examples()) for seed in (1, 2)
-    )
+    first, second = (set(generate(DatasetSpec(max_digits=4, count=100, seed=seed)).examples()) for seed in (1, 2))
     assert len(first & second) < 5
 
 
@@ -114,9 +112,7 @@ def test_every_problem_is_as_likely_in_a_sample(count: int) -> None:
 
 
 def test_thirty_digits_are_right() -> None:
-    problems = generate(
-        DatasetSpec(tuple(OPERATIONS), min_digits=30, max_digits=30, count=50, negative_results=True)
-    )
+    problems = generate(DatasetSpec(tuple(OPERATIONS), min_digits=30, max_digits=30, count=50, negative_results=True))
     assert problems.operands.dtype == object
     for expression, solution in zip(problems.expressions(), problems.solutions().tolist(), strict=True):
         assert eval(expression) == solution  # noqa: S307

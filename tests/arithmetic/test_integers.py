@@ -54,9 +54,7 @@ def test_digit_counts_and_sums(values: list[int]) -> None:
         assert digit_sums(array).tolist() == [sum(map(int, str(abs(value)))) for value in values]
 
 
-@given(
-    st.one_of(st.integers(1, 100), st.integers(2**62, 2**66), st.integers(10**29, 10**31)), st.integers(0, 9)
-)
+@given(st.one_of(st.integers(1, 100), st.integers(2**62, 2**66), st.integers(10**29, 10**31)), st.integers(0, 9))
 def test_random_integers_lie_below_the_limit(limit: int, seed: int) -> None:
     values = random_below(np.random.default_rng(seed), limit, (3, 2))
     assert values.shape == (3, 2)

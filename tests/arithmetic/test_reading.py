@@ -85,9 +85,7 @@ def test_long_lines_are_cut_in_messages(tmp_path: Path) -> None:
 @pytest.mark.parametrize("plain_text", [True, False])
 def test_empty_files(tmp_path: Path, data: bytes, plain_text: bool) -> None:
     (tmp_path / "data.txt").write_bytes(data)
-    assert "data.txt is empty: expected lines such as 12+34=46" in message(
-        tmp_path / "data.txt", plain_text=plain_text
-    )
+    assert "data.txt is empty: expected lines such as 12+34=46" in message(tmp_path / "data.txt", plain_text=plain_text)
 
 
 def test_plain_text(tmp_path: Path) -> None:
@@ -132,9 +130,7 @@ def test_the_shipped_file_is_found_from_anywhere(tmp_path: Path, monkeypatch: py
     (tmp_path / "datasets").mkdir()
     assert find_dataset("datasets/ds-calcgpt.txt") == shipped
     (tmp_path / "datasets/ds-calcgpt.txt").write_text("1+1=2\n")
-    assert find_dataset("datasets/ds-calcgpt.txt") == Path(
-        "datasets/ds-calcgpt.txt"
-    )  # the current folder first
+    assert find_dataset("datasets/ds-calcgpt.txt") == Path("datasets/ds-calcgpt.txt")  # the current folder first
     with pytest.raises(DataError, match="no data file ds-calcgpt.txt"):
         find_dataset("ds-calcgpt.txt")
     with pytest.raises(DataError, match="no data file"):

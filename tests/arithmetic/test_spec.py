@@ -63,9 +63,7 @@ def test_names(spec: DatasetSpec, name: str) -> None:
     assert spec.name() == name
 
 
-@pytest.mark.parametrize(
-    "name", ["ds-calcgpt.txt", "", "addition_0to9_signed_all.csv", "addition_9_signed_all.txt"]
-)
+@pytest.mark.parametrize("name", ["ds-calcgpt.txt", "", "addition_0to9_signed_all.csv", "addition_9_signed_all.txt"])
 def test_other_names_carry_no_parameters(name: str) -> None:
     with pytest.raises(ConfigError, match="carries no parameters: expected one such as addition-subtraction"):
         parse_name(name)

@@ -35,9 +35,7 @@ def test_by_default_it_writes_a_file_whose_name_carries_the_parameters(folder: P
 
 
 def test_every_flag_reaches_the_name(folder: Path) -> None:
-    arguments = (
-        "--operations - // % --min -20 --max 20 --allowed-digits 0123 --negative-results -n 50 --seed 3"
-    )
+    arguments = "--operations - // % --min -20 --max 20 --allowed-digits 0123 --negative-results -n 50 --seed 3"
     assert run(arguments.split()) == 0
     (path,) = (folder / "datasets").iterdir()
     assert parse_name(path) == DatasetSpec(
@@ -75,10 +73,7 @@ def test_a_dry_run_estimates_and_writes_nothing(folder: Path, capsys: Output) ->
     assert run(["--max-digits", "2000", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["estimate"]["expressions"] > 10**3999
     assert run(["--max-digits", "2000", "--dry-run"]) == 0
-    assert (
-        "about 10^4000 expressions, some thousands of TB, in some hundreds of years"
-        in capsys.readouterr().out
-    )
+    assert "about 10^4000 expressions, some thousands of TB, in some hundreds of years" in capsys.readouterr().out
     assert list(folder.iterdir()) == []
 
 
@@ -90,9 +85,7 @@ def test_a_large_file_asks_for_yes(folder: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ConfigError, match="expected --yes"):
         run(["--max", "3"])
     assert run(["--max", "3", "-y"]) == 0
-    assert "26 expressions, some 156 bytes" in capsys.readouterr().err.replace("158", "156").replace(
-        "157", "156"
-    )
+    assert "26 expressions, some 156 bytes" in capsys.readouterr().err.replace("158", "156").replace("157", "156")
 
 
 def test_progress_is_shown_with_the_time_left(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:

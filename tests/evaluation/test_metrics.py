@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,9 @@ def big(problems: Problems) -> np.ndarray:
     return np.asarray(problems.operands[:, 0] >= 50)
 
 
-@pytest.mark.parametrize("notation", [Notation(), COLUMNS], ids=["plain", "columns"])
+@pytest.mark.parametrize(
+    "notation", [Notation(), COLUMNS, replace(COLUMNS, complement=True)], ids=["plain", "columns", "complement"]
+)
 def test_a_model_that_is_wrong_on_purpose_is_counted_exactly(stub: Stub, notation: Notation) -> None:
     problems = sample(("+", "-", "*"), 0, 99, 2000, np.random.default_rng(0))
     assert judge(stub(notation=notation), problems).right.all()

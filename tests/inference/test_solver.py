@@ -73,12 +73,12 @@ def test_a_result_has_the_documented_keys(solver_of: SolverOf, text: str) -> Non
 
 def test_a_right_and_a_wrong_answer(solver_of: SolverOf) -> None:
     for notation in ({}, PADDED):
-        solver = knowing(solver_of(max_length=24, **run_of(notation)), wrong={"30-40"}, mute={"1+1"})
-        right, wrong, silent = solver.solve_batch(["12 + 34 =", "30-40", "1+1"])
+        solver = knowing(solver_of(max_length=24, **run_of(notation)), wrong={"30-40"}, mute={"7-7"})
+        right, wrong, silent = solver.solve_batch(["12 + 34 =", "30-40", "7-7"])
         assert (right["problem"], right["answer"], right["is_correct"]) == ("12+34", "46", True)
         assert right["full_result"] == "12+34=46" and right["error"] is None
         assert (wrong["answer"], wrong["is_correct"], wrong["full_result"]) == ("-9", False, "30-40=-9")
-        assert (silent["answer"], silent["is_correct"], silent["full_result"]) == (None, False, "1+1=")
+        assert (silent["answer"], silent["is_correct"], silent["full_result"]) == (None, False, "7-7=")
         assert right["completion"] == ("46" if not notation else "+640")
 
 
@@ -223,7 +223,7 @@ def test_a_plain_text_model_has_no_problems(solver_of: SolverOf) -> None:
 
 
 def test_decoding_does_no_arithmetic(solver_of: SolverOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    for notation in ({}, PADDED, {"width": 2, "answer_width": 3}):
+    for notation in ({}, PADDED, {"width": 2, "answer_width": 3}, {**PADDED, "complement": True}):
         solver = solver_of(max_length=24, **run_of(notation))
         problems = sample(("+", "-"), 0, 99, 300, np.random.default_rng(1))
         before = solver.decode(problems)

@@ -90,9 +90,7 @@ def test_a_model_is_found_by_path_or_name(root: Path, monkeypatch: pytest.Monkey
     assert find_model("~/new") == root / "new"
 
 
-def test_a_folder_that_shares_a_models_name_does_not_hide_it(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_shares_a_models_name_does_not_hide_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root.parent)
     Path("new").mkdir()
     assert find_model("new") == Path("models/new")
@@ -102,9 +100,7 @@ def test_a_folder_that_shares_a_models_name_does_not_hide_it(
 
 
 def test_a_name_that_is_not_there(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        ModelFolderError, match=r"no model 'odl': did you mean old\? .*models has new, new.inter"
-    ):
+    with pytest.raises(ModelFolderError, match=r"no model 'odl': did you mean old\? .*models has new, new.inter"):
         find_model("odl", root)
     with pytest.raises(ModelFolderError, match="there are no models in"):
         find_model("sum", tmp_path / "empty")

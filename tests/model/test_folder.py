@@ -48,9 +48,7 @@ def test_tensors_of_any_kind_come_back_equal(tmp_path: Path, model: Any) -> None
     write_model(tmp_path / "m", state, *model.parts(0.0)[1:])
     back = read_model(tmp_path / "m").state()
     assert back.keys() == state.keys()
-    assert all(
-        torch.equal(back[name], tensor) and back[name].dtype == tensor.dtype for name, tensor in state.items()
-    )
+    assert all(torch.equal(back[name], tensor) and back[name].dtype == tensor.dtype for name, tensor in state.items())
     assert all(tensor.is_contiguous() for tensor in back.values())
 
 
@@ -95,9 +93,7 @@ def test_what_is_no_model_folder(folder: Path, tmp_path: Path) -> None:
         read_model(folder / "config.json")
 
 
-@pytest.mark.parametrize(
-    "name", ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"]
-)
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"])
 def test_damage_is_told_with_the_file(folder: Path, name: str) -> None:
     path = folder / name
     payload = path.read_bytes()
@@ -139,9 +135,7 @@ def test_a_run_file_that_is_wrong(folder: Path, content: str, message: str) -> N
 
 
 def test_weights_that_were_never_safetensors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "calcgpt.model.folder._read_checked", lambda folder, name, run: b"12345678 not weights"
-    )
+    monkeypatch.setattr("calcgpt.model.folder._read_checked", lambda folder, name, run: b"12345678 not weights")
     with pytest.raises(ModelFolderError, match="is not a safetensors file"):
         StoredModel(folder, {}, None, {}).state()  # type: ignore[arg-type]
 

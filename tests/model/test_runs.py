@@ -104,9 +104,7 @@ def test_a_second_run_in_the_process_is_refused(tmp_path: Path, model: Any) -> N
     (tmp_path / "other").symlink_to(tmp_path / "sum")
     with RunFolder(tmp_path / "sum", overwrite=True):
         for path in (tmp_path / "sum", tmp_path / "x" / ".." / "sum", tmp_path / "other"):
-            with pytest.raises(
-                RunInProgress, match=f"a run is alive in .*sum .process {os.getpid()}, started"
-            ):
+            with pytest.raises(RunInProgress, match=f"a run is alive in .*sum .process {os.getpid()}, started"):
                 RunFolder(path, overwrite=True).open()
     assert visible(tmp_path) == ["other", "sum"]
 
@@ -302,9 +300,7 @@ def failure_of(root: Path, model: Any, with_checkpoints: bool) -> BaseException 
     return None
 
 
-def check_what_is_left(
-    root: Path, model: Any, old: set[float], failure: BaseException | None, fault: str
-) -> None:
+def check_what_is_left(root: Path, model: Any, old: set[float], failure: BaseException | None, fault: str) -> None:
     """The old or the new model is read; the next run ends well, tidies up, and has lost nothing that was
     finished.
     """
@@ -336,13 +332,9 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path, model: Any, faults: Any
     with RunFolder(tmp_path / "sum") as run:
         run.save(*model.parts(CHECKPOINT))
         faults.fill(1)
-        with pytest.raises(
-            ModelFolderError, match="cannot write a checkpoint .*No space left .*is kept"
-        ) as caught:
+        with pytest.raises(ModelFolderError, match="cannot write a checkpoint .*No space left .*is kept") as caught:
             run.save(*model.parts(NEW))
-        with pytest.raises(
-            ModelFolderError, match="cannot write the model to .*sum: No space left on device"
-        ):
+        with pytest.raises(ModelFolderError, match="cannot write the model to .*sum: No space left on device"):
             run.finish(*model.parts(NEW))
     faults.stop()
     assert isinstance(caught.value.__cause__, OSError) and caught.value.__cause__.errno == errno.ENOSPC

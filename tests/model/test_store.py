@@ -18,7 +18,5 @@ def test_listing_models_needs_no_torch() -> None:
     code = "import sys; from calcgpt.model.store import list_models; list_models('.'); "
     code += "print('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    out = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

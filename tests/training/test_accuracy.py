@@ -44,9 +44,8 @@ def test_two_digit_sums_it_never_saw(config_of: Config, train: Any) -> None:
 
 def test_a_small_file_is_learnt(file_config_of: Config, train: Any, data_file: Path) -> None:
     """The documented way: a data file, plain notation, character tokens."""
-    config = file_config_of(
-        embedding_dim=32, feedforward_dim=64, epochs=60, learning_rate=8e-3, test_split=0.05, warmup_steps=20
-    )
+    sizes = {"embedding_dim": 32, "feedforward_dim": 64}
+    config = file_config_of(**sizes, epochs=60, optimizer="muon", learning_rate=5e-3, test_split=0.05, warmup_steps=20)
     trainer = train(config, data_file)
     solver = CalcGPT(trainer.output_dir, device="cpu")
     report = evaluate_exhaustive(solver, trained_problems(solver.run))

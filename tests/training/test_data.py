@@ -119,7 +119,7 @@ def tasks(draw: Any) -> tuple[Task, Notation]:
     task = Task(operations, low, low + draw(st.integers(0, 30)), draw(st.booleans()))
     notations = [Notation(), Notation(reverse=True), Notation(answer_width=6)]
     if low >= 0:
-        notations += [Notation(3), Notation(4, 6, True, True)]
+        notations += [Notation(3), Notation(4, 6, True, True), Notation(4, 6, complement=True)]
     return task, draw(st.sampled_from(notations))
 
 
@@ -134,7 +134,9 @@ def test_every_problem_of_a_task_can_be_written_and_fits(case: tuple[Task, Notat
     data = TrainingData([], [], {}, [task])
     tokenizer = Tokenizer.build(data.alphabet(config), mode)
     texts = zip(
-        notation.write_prompts(problems).texts(), notation.write_answers(problems, problems.solutions()).texts(), strict=True
+        notation.write_prompts(problems).texts(),
+        notation.write_answers(problems, problems.solutions()).texts(),
+        strict=True,
     )
     needed = max(len(tokenizer.encode(prompt)) + len(tokenizer.encode(answer)) + 1 for prompt, answer in texts)
     found = data.longest(tokenizer, config)

@@ -89,6 +89,19 @@ def test_optimizer(config_of: Config, train: Any) -> None:
     assert {record["learning_rate"] for record in trainer.results["history"] if "loss" in record} == {0.25}
 
 
+@pytest.mark.parametrize("clip", [1e-3, 0.0])
+def test_the_gradient_is_clipped(config_of: Config, train: Any, clip: float) -> None:
+    class Own(CalcGPTTrainer):
+        def build_optimizer(self, model: GPT) -> torch.optim.Optimizer:
+            self.before = [parameter.detach().clone() for parameter in model.parameters()]
+            return torch.optim.SGD(model.parameters(), lr=0.5)
+
+    trainer = train(config_of(max_steps=1, warmup_steps=0, gradient_clip=clip), kind=Own)
+    pairs = zip(trainer.model.parameters(), trainer.before, strict=True)
+    moved = torch.cat([(after - before).flatten() for after, before in pairs]).norm().item()
+    assert moved == pytest.approx(0.5 * clip, rel=1e-2) if clip else moved > 0.05
+
+
 def test_schedule(config_of: Config, train: Any) -> None:
     class Own(CalcGPTTrainer):
         def build_schedule(self, total_steps: int | None) -> Callable[[int], float]:

@@ -55,7 +55,10 @@ def test_a_notation_is_applied(seed: int, interleave: bool, reverse: bool) -> No
     notation = Notation(3, 4, interleave, reverse)
     problems = sample(("+", "-"), 0, 999, 20, np.random.default_rng(seed))
     texts = written_texts(problems.examples(), notation)
-    prompts, answers = notation.write_prompts(problems).texts(), notation.write_answers(problems, problems.solutions()).texts()
+    prompts, answers = (
+        notation.write_prompts(problems).texts(),
+        notation.write_answers(problems, problems.solutions()).texts(),
+    )
     assert texts == [a + b for a, b in zip(prompts, answers, strict=True)]
     tokenizer = Tokenizer.build(["0123456789+-="])
     written = OptimizedDataset(problems.examples(), 14, tokenizer, notation=notation)
