@@ -1,6 +1,6 @@
-"""The documented run, whole: CalcGPT against transformers' Trainer on the same rows, with the held-out exact match of both.
+"""The documented run, whole: CalcGPT against transformers' Trainer on the same rows, and both held-out exact matches.
 
-    python benchmarks/classic.py [--epochs 50]
+python benchmarks/classic.py [--epochs 50]
 """
 
 from __future__ import annotations

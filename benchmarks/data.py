@@ -1,6 +1,6 @@
 """Data at a million lines: generating, writing, reading, augmenting, splitting; and what `calcgpt --help` takes.
 
-    python benchmarks/data.py
+python benchmarks/data.py
 """
 
 from __future__ import annotations

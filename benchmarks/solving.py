@@ -1,6 +1,6 @@
-"""Answering: `solve_batch` against transformers' `generate`, one problem at a time, with the same model; a loaded `solve`.
+"""Answering: `solve_batch` against transformers' `generate` one by one, the same model; a loaded `solve`.
 
-    python benchmarks/solving.py MODEL [--problems 100000] [--one-by-one 200]
+python benchmarks/solving.py MODEL [--problems 100000] [--one-by-one 200]
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def measure(batch_size: int, steps: int, rounds: int) -> None:
         theirs, their_loss = train_theirs(their_model(trainer.model.config), rows, config, steps)
         ratios.append(theirs / ours)
         print(
-            f"batch {batch_size}, round {number}: Trainer {theirs / steps * 1e3:.1f} ms a step (loss {their_loss:.4f}), "
+            f"batch {batch_size}, round {number}: Trainer {theirs / steps * 1e3:.1f} ms (loss {their_loss:.4f}), "
             f"CalcGPT {ours / steps * 1e3:.1f} ms (loss {our_loss:.4f}), ratio {ratios[-1]:.2f}",
             flush=True,
         )

@@ -1,6 +1,6 @@
 """The recipe three-digit on several seeds: training time, and the proof on all 2,000,000 problems.
 
-    python benchmarks/three_digit.py [--seeds 5]
+python benchmarks/three_digit.py [--seeds 5]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main(seeds: int, first: int | None) -> None:
         never = report["never_seen"]
         print(
             f"seed {seed}: trained in {results['training_time']:.1f} s, proven in {seconds:.1f} s: "
-            f"{report['right']:,} of {report['problems']:,} right; never seen {never['right']:,} of {never['problems']:,}",
+            f"{report['right']:,} of {report['problems']:,} right; unseen {never['right']:,} of {never['problems']:,}",
             flush=True,
         )
         for wrong in report["wrong"][:5]:

@@ -41,9 +41,7 @@ def analyze(path: str | Path, progress: Progress | None = None) -> dict[str, Any
         "examples": len(problems),
         "invalid_lines": len(invalid),
         "invalid": list(file.problems_of(invalid[:_LISTED])),
-        "operations": {
-            symbol: count for symbol, count in zip(problems.symbols, counts, strict=True) if count
-        },
+        "operations": {symbol: count for symbol, count in zip(problems.symbols, counts, strict=True) if count},
         "operand_digits": _histogram(digit_counts(problems.operands.reshape(-1))),
         "answer_digits": _histogram(digit_counts(answers)),
         "carries": {

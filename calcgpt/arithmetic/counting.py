@@ -83,10 +83,6 @@ def _count_pairs(operation: Operation, operands: OperandSet, negative_results: b
         values = values.astype(object)
     for b in values.tolist():
         kept = values[np.asarray(operation.defined(values, b), dtype=bool)]
-        wanted = (
-            len(kept)
-            if negative_results or not len(kept)
-            else np.count_nonzero(operation.function(kept, b) >= 0)
-        )
+        wanted = len(kept) if negative_results or not len(kept) else np.count_nonzero(operation.function(kept, b) >= 0)
         total += int(wanted)
     return total

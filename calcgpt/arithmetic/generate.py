@@ -45,9 +45,7 @@ def _exhaustive(spec: DatasetSpec, size: int, progress: Progress | None) -> Prob
         for start in range(0, len(values), rows):
             first = values[start : start + rows]
             grid = np.stack([np.repeat(first, len(values)), np.tile(values, len(first))], axis=1)
-            part = keep_wanted(
-                Problems((symbol,), np.zeros(len(grid), dtype=np.uint8), grid), spec.negative_results
-            )
+            part = keep_wanted(Problems((symbol,), np.zeros(len(grid), dtype=np.uint8), grid), spec.negative_results)
             parts.append(part)
             done += len(part)
             if progress is not None:
@@ -83,9 +81,7 @@ def _without_repetition(problems: Problems) -> Problems:
     return problems[np.sort(first)]
 
 
-def write_examples(
-    path: str | Path, examples: Problems | Iterable[str], progress: Progress | None = None
-) -> int:
+def write_examples(path: str | Path, examples: Problems | Iterable[str], progress: Progress | None = None) -> int:
     """Writes examples, one a line, whole or not at all, and the folders on the way; returns the bytes.
 
     examples: the lines, or problems to be solved and written. progress: called for problems only.

@@ -93,9 +93,7 @@ def digit_counts(values: IntegerArray) -> NDArray[np.int64]:
 def digit_sums(values: IntegerArray) -> NDArray[np.int64]:
     """(N,) sum of the digits of each magnitude."""
     if values.dtype == object:
-        return np.array(
-            [sum(map(int, format_integer(abs(value)))) for value in values.tolist()], dtype=np.int64
-        )
+        return np.array([sum(map(int, format_integer(abs(value)))) for value in values.tolist()], dtype=np.int64)
     rest, total = magnitudes(values), np.zeros(values.shape, dtype=np.int64)
     while rest.any():
         rest, digit = np.divmod(rest, np.uint64(10))

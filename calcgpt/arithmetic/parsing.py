@@ -127,14 +127,10 @@ def _no_expression(text: str, tidy: str) -> DataError | UnsupportedProblem:
     symbols = " ".join(OPERATIONS)
     unknown = _UNKNOWN_OPERATOR.fullmatch(tidy.removesuffix("=").rstrip()) if len(tidy) <= 200 else None
     if unknown is not None:
-        return UnsupportedProblem(
-            f"unknown operator {unknown[1]!r} in {shown(text)}: expected one of {symbols}"
-        )
+        return UnsupportedProblem(f"unknown operator {unknown[1]!r} in {shown(text)}: expected one of {symbols}")
     if not tidy:
         return DataError("an empty line: expected an expression such as 12+34")
-    return DataError(
-        f"{shown(text)}: expected two whole numbers with one of {symbols} between them, such as 12+34"
-    )
+    return DataError(f"{shown(text)}: expected two whole numbers with one of {symbols} between them, such as 12+34")
 
 
 def _no_example(text: str) -> DataError | UnsupportedProblem:

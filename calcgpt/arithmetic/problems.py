@@ -60,13 +60,9 @@ class Problems:
         self.symbols = tuple(self.symbols)
         for symbol in self.symbols:
             if symbol not in OPERATIONS:
-                raise UnsupportedProblem(
-                    f"unknown operator {symbol!r}: expected one of {' '.join(OPERATIONS)}"
-                )
+                raise UnsupportedProblem(f"unknown operator {symbol!r}: expected one of {' '.join(OPERATIONS)}")
         operation = np.asarray(self.operation)
-        if operation.ndim != 1 or (
-            operation.size and not 0 <= operation.min() <= operation.max() < len(self.symbols)
-        ):
+        if operation.ndim != 1 or (operation.size and not 0 <= operation.min() <= operation.max() < len(self.symbols)):
             raise ValueError(f"expected the operations as (N,) indices from 0 to {len(self.symbols) - 1}")
         if not isinstance(self.operands, np.ndarray):
             self.operands = integer_array(self.operands).reshape(-1, 2)
@@ -101,9 +97,7 @@ class Problems:
         symbols = tuple(dict.fromkeys(symbol for part in parts for symbol in part.symbols))
         if not parts:
             return cls((), np.zeros(0, dtype=np.uint8), np.zeros((0, 2), dtype=np.int64))
-        places = [
-            np.array([symbols.index(symbol) for symbol in part.symbols], dtype=np.uint8) for part in parts
-        ]
+        places = [np.array([symbols.index(symbol) for symbol in part.symbols], dtype=np.uint8) for part in parts]
         operation = np.concatenate([place[part.operation] for place, part in zip(places, parts, strict=True)])
         return cls(symbols, operation, np.concatenate([part.operands for part in parts]))
 
@@ -141,10 +135,7 @@ class Problems:
     def examples(self) -> list[str]:
         """`12+34=46`. Raises UnsupportedProblem where one is not defined."""
         answers = _texts(self.solutions())
-        return [
-            f"{a}{symbol}{b}={answer}"
-            for (a, symbol, b), answer in zip(self._written(), answers, strict=True)
-        ]
+        return [f"{a}{symbol}{b}={answer}" for (a, symbol, b), answer in zip(self._written(), answers, strict=True)]
 
     def _written(self) -> zip[tuple[Any, str, Any]]:
         """First operand, symbol and second operand of each, ready to be put into text."""

@@ -75,9 +75,7 @@ class DatasetSpec:
         given = (self.operations,) if isinstance(self.operations, str) else tuple(self.operations)
         symbols = tuple(find_operation(symbol).symbol for symbol in given)
         if not symbols or len(set(symbols)) < len(symbols):
-            raise ConfigError(
-                f"expected one or more different operations of {' '.join(OPERATIONS)}, not {given}"
-            )
+            raise ConfigError(f"expected one or more different operations of {' '.join(OPERATIONS)}, not {given}")
         object.__setattr__(self, "operations", symbols)
 
     def _settle_range(self) -> None:
@@ -104,9 +102,7 @@ class DatasetSpec:
     def _settle_digits(self) -> None:
         allowed = "".join(sorted(set(self.allowed_digits)))
         if not allowed or not set(allowed) <= set(ALL_DIGITS):
-            raise ConfigError(
-                f"allowed_digits is a text of digits such as 0123456789, not {self.allowed_digits!r}"
-            )
+            raise ConfigError(f"allowed_digits is a text of digits such as 0123456789, not {self.allowed_digits!r}")
         object.__setattr__(self, "allowed_digits", allowed)
 
     @property
@@ -132,9 +128,7 @@ class DatasetSpec:
     def size(self) -> int:
         """How many expressions there are, whatever `count` is. Raises ConfigError for too many to count."""
         operands = self.operands
-        return sum(
-            count_problems(OPERATIONS[symbol], operands, self.negative_results) for symbol in self.operations
-        )
+        return sum(count_problems(OPERATIONS[symbol], operands, self.negative_results) for symbol in self.operations)
 
     def expressions(self) -> int:
         """How many it holds. Raises ConfigError where there are none, or fewer than `count`."""

@@ -30,9 +30,7 @@ def run(args: list[str]) -> int:
     options = parse(DataOptions, args, "calcgpt data")
     if options.analyze is not None:
         if options != DataOptions(analyze=options.analyze, json=options.json):
-            raise ConfigError(
-                "--analyze takes a file and, at most, --json: expected no flags that generate one"
-            )
+            raise ConfigError("--analyze takes a file and, at most, --json: expected no flags that generate one")
         return _analyze(options.analyze, options.json)
     return _generate(options)
 
@@ -41,9 +39,7 @@ def _spec(options: DataOptions) -> DatasetSpec:
     from calcgpt.arithmetic.datasets import DatasetSpec
 
     if options.exhaustive and options.count is not None:
-        raise ConfigError(
-            f"--exhaustive and --count {options.count} contradict each other: expected one of them"
-        )
+        raise ConfigError(f"--exhaustive and --count {options.count} contradict each other: expected one of them")
     return DatasetSpec(
         operations=options.operations,
         min_value=options.min,
@@ -185,9 +181,7 @@ def _show_summary(summary: dict[str, Any]) -> None:
     ):
         counts.add_row(escape(label), f"{value:,}")
     console.print(counts)
-    _show_histogram(
-        console, "digits", {"operands": summary["operand_digits"], "answers": summary["answer_digits"]}
-    )
+    _show_histogram(console, "digits", {"operands": summary["operand_digits"], "answers": summary["answer_digits"]})
     carries = {f"{symbol} examples": histogram for symbol, histogram in summary["carries"].items()}
     _show_histogram(console, "carries", carries)
     for line in summary["invalid"]:
@@ -209,6 +203,4 @@ def _show_histogram(console: Console, what: str, columns: dict[str, dict[int, in
         table.add_row(str(value), *(f"{histogram.get(value, 0):,}" for histogram in columns.values()))
     console.print(table)
     if len(values) > _HISTOGRAM:
-        console.print(
-            f"and {len(values) - _HISTOGRAM:,} more, up to {values[-1]:,} {what} (all of them: --json)"
-        )
+        console.print(f"and {len(values) - _HISTOGRAM:,} more, up to {values[-1]:,} {what} (all of them: --json)")

@@ -1,7 +1,7 @@
 """Greedy or sampled decoding of many prompts at once, with a key-value cache.
 
-Sizes: N prompts, P prompt tokens, L completion tokens, V vocabulary. Nothing here knows what a token stands for, but the
-padding and the end.
+Sizes: N prompts, P prompt tokens, L completion tokens, V vocabulary. Nothing here knows what a token
+stands for, but the padding and the end.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SHARING = 64  # prompts from which on looking for common beginnings pays
 class Completions:
     """What a model wrote after N prompts.
 
-    tokens: (N, L) ids without the end token, padding after it. lengths: (N,) tokens before the end. ended: (N,) whether the
-    end was written. log_probabilities: (N, L + 1) of each chosen token, the end among them; 0 after it.
+    tokens: (N, L) ids without the end token, padding after it. lengths: (N,) tokens before the end. ended: (N,) whether
+    the end was written. log_probabilities: (N, L + 1) of each chosen token, the end among them; 0 after it.
     """
 
     tokens: Tensor

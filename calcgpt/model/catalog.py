@@ -67,9 +67,7 @@ def newest_model(root: str | Path = MODELS) -> Path:
     for summary in list_models(root):
         if not summary.set_aside:
             return summary.path
-    raise ModelFolderError(
-        f"there is no model in {root}: train one (calcgpt train three-digit), or name a folder"
-    )
+    raise ModelFolderError(f"there is no model in {root}: train one (calcgpt train three-digit), or name a folder")
 
 
 def find_model(name: str | Path, root: str | Path = MODELS) -> Path:

@@ -70,9 +70,7 @@ class StoredModel:
         try:
             return load(payload)
         except SafetensorError as error:
-            raise ModelFolderError(
-                f"{self.path / WEIGHTS_FILE} is not a safetensors file: {error}"
-            ) from error
+            raise ModelFolderError(f"{self.path / WEIGHTS_FILE} is not a safetensors file: {error}") from error
 
     def _was_replaced(self) -> bool:
         try:
@@ -175,9 +173,7 @@ def is_sealed(folder: Path) -> bool:
 
 def newest_checkpoint(running: Path) -> Path | None:
     """The last whole checkpoint in a NAME.running, or None."""
-    return max(
-        (path for path in checkpoints(running) if is_sealed(path)), key=_checkpoint_number, default=None
-    )
+    return max((path for path in checkpoints(running) if is_sealed(path)), key=_checkpoint_number, default=None)
 
 
 def checkpoints(running: Path) -> list[Path]:
@@ -217,9 +213,7 @@ def check_file(folder: Path, name: str, run: Mapping[str, Any]) -> None:
     try:
         size = (folder / name).stat().st_size
     except OSError as error:
-        raise ModelFolderError(
-            f"{folder} is incomplete: {name} is missing ({error.strerror or error})"
-        ) from error
+        raise ModelFolderError(f"{folder} is incomplete: {name} is missing ({error.strerror or error})") from error
     expected = _expected(folder, name, run)["bytes"]
     if size != expected:
         raise ModelFolderError(f"{folder / name} is damaged: expected {expected} bytes, it has {size}")
@@ -233,9 +227,7 @@ def _read_checked(folder: Path, name: str, run: Mapping[str, Any]) -> bytes:
     except OSError as error:
         raise ModelFolderError(f"cannot read {folder / name}: {error.strerror or error}") from error
     if hashlib.sha256(payload).hexdigest() != _expected(folder, name, run)["sha256"]:
-        raise ModelFolderError(
-            f"{folder / name} is damaged: its content is not what run.json says was written"
-        )
+        raise ModelFolderError(f"{folder / name} is damaged: its content is not what run.json says was written")
     return payload
 
 

@@ -1,11 +1,11 @@
 """The GPT: embedding, blocks, head, and the key-value cache of decoding.
 
-Radford et al., "Language Models are Unsupervised Multitask Learners" (2019), section 2.3. Parameter names and layouts are
-those of transformers' GPT-2, so that a state dict is the content of a model folder as it is.
+Radford et al., "Language Models are Unsupervised Multitask Learners" (2019), section 2.3. Parameter names and layouts
+are those of transformers' GPT-2, so that a state dict is the content of a model folder as it is.
 
-Sizes: B batch, T tokens, C channels, H heads, D = C / H, V vocabulary, N rows (tokens that are computed, of all sequences).
-Linear layers see one long list of rows (N, C); only attention knows which rows make a sequence, through a *layout*. So
-padding, and the tokens whose output nobody looks at, cost nothing.
+Sizes: B batch, T tokens, C channels, H heads, D = C / H, V vocabulary, N rows (tokens that are computed, of all
+sequences). Linear layers see one long list of rows (N, C); only attention knows which rows make a sequence, through a
+*layout*. So padding, and the tokens whose output nobody looks at, cost nothing.
 """
 
 from __future__ import annotations
@@ -258,7 +258,8 @@ class KVCache:
     def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor:
         """Rows are B sequences' next tokens; as a layout, it keeps their keys and values and sees all before them.
 
-        A cache takes all of its prompt at once, or one token at a time; `rows` are then the last of each sequence, or none.
+        A cache takes all of its prompt at once, or one token at a time; `rows` are then the last of each sequence,
+        or none.
         """
         size, width = self.keys.shape[1], self.keys.shape[3]
         qkv = qkv.view(size, -1, 3 * width)
@@ -275,8 +276,8 @@ class KVCache:
         if len(query) < _FEW:
             split = [x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query[:, None], keys, values)]
             return F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(1)
-        # One product a sequence instead of one a head: each head's query is 0 in the channels of the others. For lengths
-        # and widths as small as here that is faster than a kernel that goes head by head.
+        # One product a sequence instead of one a head: each head's query is 0 in the channels of the others. For
+        # lengths and widths as small as here that is faster than a kernel that goes head by head.
         queries = query[:, None] * self._scaled  # (B, H, C)
         weights = small_softmax(torch.bmm(queries, keys.transpose(1, 2)))  # (B, H, T)
         return (torch.bmm(weights, values) * self._own).sum(1)

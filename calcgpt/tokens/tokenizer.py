@@ -158,9 +158,7 @@ class Tokenizer:
         out = []
         for index in ids:
             if not 0 <= index < len(texts):
-                raise TokenError(
-                    f"token id {int(index)} is outside the vocabulary: expected 0 to {len(texts) - 1}"
-                )
+                raise TokenError(f"token id {int(index)} is outside the vocabulary: expected 0 to {len(texts) - 1}")
             out.append(texts[index])
         return "".join(out)
 
@@ -236,9 +234,7 @@ class Tokenizer:
         told = ", ".join(f"{character!r} at {_positions(where)}" for character, where in places.items())
         shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
         plural = "s" if len(places) > 1 else ""
-        return TokenError(
-            f"unknown character{plural} {told} of {shown!r}; the vocabulary has {self._known()}"
-        )
+        return TokenError(f"unknown character{plural} {told} of {shown!r}; the vocabulary has {self._known()}")
 
     def _known(self) -> str:
         characters = "".join(token for token in self._from_text if len(token) == 1)
@@ -266,22 +262,16 @@ def _check_vocab(vocab: Mapping[str, int], mode: str) -> None:
     expected = {PAD, END, *(NUMBERS if mode == "number" else ())}
     odd = [token for token in vocab if len(token) != 1 and token not in expected]
     if odd:
-        raise TokenError(
-            f"a vocabulary in {mode} mode has one-character tokens; this one also has {odd[0]!r}"
-        )
+        raise TokenError(f"a vocabulary in {mode} mode has one-character tokens; this one also has {odd[0]!r}")
     if mode == "number" and not expected <= vocab.keys():
-        raise TokenError(
-            f"a vocabulary in number mode has 0 to 99; this one lacks {min(expected - vocab.keys())}"
-        )
+        raise TokenError(f"a vocabulary in number mode has 0 to 99; this one lacks {min(expected - vocab.keys())}")
     _check_writable(vocab)
 
 
 def _check_writable(tokens: Iterable[str]) -> None:
     for token in tokens:
         if any("\ud800" <= character <= "\udfff" for character in token):
-            raise TokenError(
-                f"half a character ({token!r}) cannot be a token: the text was not read as UTF-8"
-            )
+            raise TokenError(f"half a character ({token!r}) cannot be a token: the text was not read as UTF-8")
 
 
 def _byte_table(ids: Mapping[str, int]) -> bytes | None:

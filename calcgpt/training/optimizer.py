@@ -1,7 +1,8 @@
 """The optimisers: fused AdamW, or Muon for the matrices inside the blocks; and the learning rate over a run.
 
-Muon: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). torch.optim.Muon treats one matrix at a
-time; here matrices of one shape are orthogonalised together, and queries, keys and values as the three matrices they are.
+Muon: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). torch.optim.Muon treats one
+matrix at a time; here matrices of one shape are orthogonalised together, and queries, keys and values as the three
+matrices that they are.
 """
 
 from __future__ import annotations
@@ -61,7 +62,11 @@ class Muon(torch.optim.Optimizer):
         updates = torch._foreach_add(gradients, momenta, alpha=group["momentum"])
         if group["weight_decay"]:
             torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
-        pieces = [pair for matrix, update in zip(matrices, updates) for pair in zip(_split(matrix), _split(update))]
+        pieces = [
+            pair
+            for matrix, update in zip(matrices, updates, strict=True)
+            for pair in zip(_split(matrix), _split(update), strict=True)
+        ]
         self._apply(pieces, group["lr"])
 
     @staticmethod
@@ -71,7 +76,7 @@ class Muon(torch.optim.Optimizer):
             by_shape.setdefault(tuple(sorted(piece.shape)), []).append((piece, update))
         for group in by_shape.values():
             wide = [update if update.shape[0] <= update.shape[1] else update.T for _, update in group]
-            for (piece, _), update in zip(group, orthogonalize(torch.stack(wide))):
+            for (piece, _), update in zip(group, orthogonalize(torch.stack(wide)), strict=True):
                 update = update if piece.shape[0] <= piece.shape[1] else update.T
                 # Stored (in, out): a matrix with more outputs than inputs takes a larger step.
                 piece.add_(update, alpha=-lr * math.sqrt(max(1.0, piece.shape[1] / piece.shape[0])))
