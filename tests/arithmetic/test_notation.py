@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calcgpt.arithmetic import notation as module
 from calcgpt.arithmetic.notation import Notation, Written
 from calcgpt.arithmetic.operations import Operation, register, unregister
 from calcgpt.arithmetic.problems import Problems, from_expressions
@@ -248,3 +250,8 @@ def test_impossible_switches() -> None:
 def test_plain_is_what_a_file_says() -> None:
     assert Notation().plain
     assert not any(each.plain for each in (Notation(1), Notation(answer_width=1), Notation(reverse=True)))
+
+
+def test_the_examples_of_the_docstring() -> None:
+    found = doctest.testmod(module)
+    assert found.attempted > 5 and not found.failed
