@@ -16,14 +16,15 @@ digits of the operands alone; the solution is written by a method of its own, wh
 -38
 
 To write the sign of a difference first, a model has to compare whole numbers before it writes anything. With
-`complement` it first subtracts column by column, borrowing past the last one: 7-45 leaves 62, which is -38 in ten's
-complement. Then the sign and each digit follow from what stands there:
+`complement` it subtracts column by column, borrowing past the last one: 45-7 leaves 38, and 7-45 leaves 62, which is
+-38 in ten's complement. Only then, where it borrowed, it writes the minus and the digits of the answer:
 
 >>> worked = Notation(width=2, answer_width=3, interleave=True, reverse=True, complement=True)
+>>> problems = from_expressions(["12+34", "45-7", "7-45"])
 >>> worked.write_answers(problems, problems.solutions()).texts()
-['+640', '26-83']
->>> worked.read_answer("26-83")
--38
+['640', '83', '26-83']
+>>> worked.read_answer("83"), worked.read_answer("26-83")
+(38, -38)
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from calcgpt.errors import ConfigError, UnsupportedProblem, shown_value
 _INT64_DIGITS = 18  # as many always fit
 _MOST_DIGITS = 10_000  # a wider notation is a slip: every prompt would be this long
 _ANSWER = re.compile(r"([+-]?)([0-9]+)")
-_WORKED_ANSWER = re.compile(r"[0-9]*([+-])([0-9]+)")
+_WORKED_ANSWER = re.compile(r"(?:[0-9]*(-))?([0-9]+)")
 
 
 class Written(NamedTuple):
@@ -68,8 +69,8 @@ class Notation:
             are.
         interleave: the operands' digits column by column, the operator before them: 12+34= becomes +1324=.
         reverse: answers least significant digit first.
-        complement: before the answer of a difference, and in the same order, its ten's complement; both as wide as an
-            operand.
+        complement: no plus signs; a difference as wide as an operand, and a negative one as its ten's complement, a
+            minus, and its digits.
 
     Raises:
         ConfigError: a width is no number of digits, or columns or complements are asked for without one.
@@ -168,20 +169,25 @@ class Notation:
                 f"notation.answer_width {self.answer_width} has no place for the answer "
                 f"{shorten(format_integer(largest))}"
             )
+        if self.complement:
+            return self._write_worked(problems, solutions)
         sign = np.where(solutions < 0, ord("-"), ord("+")).astype(np.uint8)[:, None]
-        answers = np.concatenate([sign, self._ordered(np.abs(solutions), self.answer_width)], 1)
-        worked = np.array([symbol == "-" for symbol in problems.symbols], bool)[problems.operation]
-        if not self.complement or not worked.any():
-            return _fixed(answers)
-        differences = solutions[worked] if self.width <= _INT64_DIGITS else solutions[worked].astype(object)
-        work = self._ordered(differences % 10**self.width, self.width)
-        magnitudes = self._ordered(np.abs(solutions[worked]), self.width)
-        length = 2 * self.width + 1
-        characters = np.zeros((len(solutions), max(length, answers.shape[1])), np.uint8)
-        characters[:, : answers.shape[1]] = answers
-        characters[worked] = 0
-        characters[worked, :length] = np.concatenate([work, sign[worked], magnitudes], 1)
-        return Written(characters, np.where(worked, length, answers.shape[1]))
+        return _fixed(np.concatenate([sign, self._ordered(np.abs(solutions), self.answer_width)], 1))
+
+    def _write_worked(self, problems: Problems, solutions: np.ndarray) -> Written:
+        """Each answer as what columns leave, then, where that is no answer yet, the minus and its digits."""
+        is_difference = np.array([symbol == "-" for symbol in problems.symbols], bool)[problems.operation]
+        is_negative = np.asarray(solutions < 0, bool)
+        characters = np.zeros((len(solutions), 2 * self.answer_width + 1), np.uint8)
+        if self.answer_width > _INT64_DIGITS:
+            solutions = solutions.astype(object)
+        for rows, width in ((is_difference, self.width), (~is_difference, self.answer_width)):
+            characters[rows, :width] = self._ordered(solutions[rows] % 10**width, width)
+            below = rows & is_negative
+            characters[below, width] = ord("-")
+            characters[below, width + 1 : 2 * width + 1] = self._ordered(-solutions[below], width)
+        lengths = (characters != 0).sum(1)
+        return Written(characters[:, : int(lengths.max(initial=1))], lengths)
 
     def _ordered(self, values: np.ndarray, width: int) -> np.ndarray:
         digits = _digits(values, width)
@@ -210,11 +216,11 @@ class Notation:
             readable = np.array([value is not None for value in values], bool)
             return integer_array([value or 0 for value in values]), readable
         place = np.arange(characters.shape[1])
-        is_sign = (characters == ord("+")) | (characters == ord("-"))
-        if self.complement:  # what stands before the sign is work
-            start = np.where(is_sign.any(1), is_sign.argmax(1) + 1, lengths)
+        is_minus = characters == ord("-")
+        if self.complement:  # what stands before the minus is work
+            start = np.where(is_minus.any(1), is_minus.argmax(1) + 1, 0)
         else:
-            start = is_sign[:, 0].astype(np.int64)
+            start = (is_minus[:, 0] | (characters[:, 0] == ord("+"))).astype(np.int64)
         inside = (place < lengths[:, None]) & (place >= start[:, None])
         is_digit = (characters >= ord("0")) & (characters <= ord("9"))
         expected = (place < lengths[:, None]) & (place != start[:, None] - 1)
@@ -222,8 +228,8 @@ class Notation:
         power = place - start[:, None] if self.reverse else lengths[:, None] - 1 - place
         worth = np.where(inside, 10 ** np.clip(power, 0, _INT64_DIGITS).astype(np.int64), 0)
         values = ((characters.astype(np.int64) - ord("0")) * worth).sum(1)
-        signs = np.take_along_axis(characters, np.maximum(start - 1, 0)[:, None], 1)[:, 0]
-        return np.where(signs == ord("-"), -values, values), readable
+        is_negative = is_minus[np.arange(len(start)), np.maximum(start - 1, 0)]
+        return np.where(is_negative, -values, values), readable
 
 
 def _digits(values: np.ndarray, width: int) -> np.ndarray:

@@ -108,11 +108,12 @@ def test_differences_with_their_complement(width: int, digits: int, more: int, r
         return text[::-1] if reverse else text
 
     for (symbol, a, b), text in zip(rows, written.texts(), strict=True):
-        sign = "-" if symbol == "-" and a < b else "+"
         if symbol == "+":
-            assert text == sign + ordered(a + b, width + more)
+            assert text == ordered(a + b, width + more)
+        elif a >= b:
+            assert text == ordered(a - b, width)
         else:
-            assert text == ordered((a - b) % 10**width, width) + sign + ordered(abs(a - b), width)
+            assert text == ordered(10**width + a - b, width) + "-" + ordered(b - a, width)
         assert notation.read_answer(text) == (a + b if symbol == "+" else a - b)
     numbers, readable = notation.read_answers(written)
     assert readable.all() and numbers.tolist() == problems.solutions().tolist()
