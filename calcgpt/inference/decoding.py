@@ -66,7 +66,7 @@ def decode(
     longest = int(lengths.max()) if len(lengths) else 0
     if longest >= limit:
         raise UnsupportedProblem(f"a prompt of {longest} tokens leaves no room: the model has {limit} positions")
-    space = min(max_new or limit, limit)
+    space = limit if max_new is None else min(max_new, limit)
     choose = _Chooser(model, temperature, seed)
     size = len(prompts)
     tokens = torch.full((size, space), model.config.pad_id)

@@ -84,7 +84,9 @@ class GPTConfig:
             "activation_function": "gelu",
             "layer_norm_epsilon": 1e-5,
             "tie_word_embeddings": True,
-            **dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), self.dropout),
+            "attn_pdrop": 0.0,
+            "embd_pdrop": self.dropout,
+            "resid_pdrop": self.dropout,
             "dtype": "float32",
         }
 

@@ -69,6 +69,16 @@ class Muon(torch.optim.Optimizer):
         ]
         self._apply(pieces, group["lr"])
 
+    def state_dict(self) -> dict[str, Any]:
+        """Both optimisers' states."""
+        return {"muon": super().state_dict(), "adamw": self.adamw.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        super().load_state_dict(state_dict["muon"])
+        self.adamw.load_state_dict(state_dict["adamw"])
+        self.param_groups[1:] = self.adamw.param_groups  # shared, so that a schedule sets both
+
     @staticmethod
     def _apply(pieces: list[tuple[Tensor, Tensor]], lr: float) -> None:
         by_shape: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}

@@ -82,6 +82,29 @@ def is_matrix(name: str, value: torch.Tensor) -> bool:
     return value.ndim == 2 and name.startswith("h.")
 
 
+def test_muon_goes_on_from_its_state() -> None:
+    """Two steps, then two more with fresh objects, are four steps."""
+
+    def run(steps: range, network: GPT, optimizer: torch.optim.Optimizer) -> None:
+        for step in steps:
+            optimizer.param_groups[-1]["lr"] = 0.01 / (step + 1)
+            network.loss(batch(step)).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    settings = TrainingConfig(optimizer="muon")
+    whole, first, second = model(), model(), model()
+    run(range(4), whole, build_optimizer(whole, settings))
+    optimizer = build_optimizer(first, settings)
+    run(range(2), first, optimizer)
+    second.load_state_dict(first.state_dict())
+    later = build_optimizer(second, settings)
+    later.load_state_dict(optimizer.state_dict())
+    run(range(2, 4), second, later)
+    for one, other in zip(whole.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_weight_decay_falls_on_the_blocks_matrices_alone(kind: Any) -> None:
     network = model()
