@@ -182,6 +182,7 @@ class CalcGPTTrainer:
         self.model = self.build_model(len(self.tokenizer), self.maxlen).to(self.device.torch).train()
         self.execution: Execution = plan(config, self.device, self.model)
         self.optimizer = self.build_optimizer(self.model)
+        self._parameters = list(self.model.parameters())  # walking the modules takes a while each step
         self.total_steps = self._count_steps()
         self.schedule = self.build_schedule(self.total_steps)
         self.history = []
@@ -232,7 +233,7 @@ class CalcGPTTrainer:
             loss.backward()
             losses.append(loss.detach())
         if self.config.gradient_clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip, foreach=True)
+            torch.nn.utils.clip_grad_norm_(self._parameters, self.config.gradient_clip, foreach=True)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return losses[0] if parts == 1 else torch.stack(losses).sum()
