@@ -63,6 +63,8 @@ def _generate(options: DataOptions) -> int:
     if options.dry_run:
         _report({"path": str(path), "estimate": estimate}, f"{path}: {in_words}", options.json)
         return 0
+    if path.exists() and not options.overwrite:
+        raise ConfigError(f"{path} is there already: expected another --output, or --overwrite to replace it")
     if estimate["expressions"] > _LARGE:
         if not options.yes:
             raise ConfigError(f"{path} would hold {in_words}: expected --yes to make a file as large as that")

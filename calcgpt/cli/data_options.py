@@ -42,6 +42,8 @@ class DataOptions:
     """Of the sample."""
     output: Annotated[Path | None, arg(aliases=["-o"], metavar="PATH")] = None
     """The file, or the folder, to write to (default: datasets/NAME, where NAME carries the parameters)."""
+    overwrite: FlagCreatePairsOff[bool] = False
+    """Replace a file that is there."""
     dry_run: FlagCreatePairsOff[bool] = False
     """Print the estimate, and generate nothing."""
     yes: Annotated[FlagCreatePairsOff[bool], arg(aliases=["-y"])] = False

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from calcgpt.errors import DataError
+
 if TYPE_CHECKING:
     from calcgpt.cli.solve_options import SolveOptions
     from calcgpt.inference.solver import CalcGPT
@@ -51,7 +53,7 @@ def _load(options: SolveOptions) -> CalcGPT:
     from calcgpt.inference.solver import CalcGPT
 
     solver = CalcGPT(options.model, device=options.device)
-    if options.model is None and sys.stderr.isatty():
+    if options.model is None:
         print(f"model: {solver.path}", file=sys.stderr)
     return solver
 
@@ -71,12 +73,14 @@ def _asker(options: SolveOptions) -> Callable[[list[str]], list[Answer]]:
 
 
 def _answer_all(options: SolveOptions, problems: Iterable[str]) -> int:
-    ask, remaining, refused = _asker(options), iter(problems), False
+    ask, remaining, refused = _asker(options), iter(problems), None
     while block := list(islice(remaining, _BLOCK)):
         for answer in ask(block):
-            refused |= answer["error"] is not None
+            refused = bool(refused) | (answer["error"] is not None)
             print(json.dumps(answer, ensure_ascii=False) if options.json else in_words(answer))
         sys.stdout.flush()
+    if refused is None:
+        raise DataError(f"{options.file or 'standard input'} has no problem: expected lines such as 12+34")
     return 2 if refused else 0
 
 
@@ -92,7 +96,7 @@ def _converse(options: SolveOptions) -> int:
         except EOFError:
             print()
             return 0
-        if not problem:
+        if problem.lower() in ("", "exit", "quit"):
             return 0
         (answer,) = ask([problem])
         print(json.dumps(answer, ensure_ascii=False) if options.json else in_words(answer))

@@ -65,8 +65,8 @@ def _report(results: dict[str, Any], data: TrainingData) -> None:
     match = results["exact_match"]
     if match is not None:
         print(f"exact match  {match:.2%} of {len(data.test):,} {_tested_on(data)} problems")
-    print(f"loss         {results['training_loss']:.4f} in training", end="")
-    print("" if results["eval_loss"] is None else f", {results['eval_loss']:.4f} in the test")
+    print(f"loss         {results['training_loss']:.4g} in training", end="")
+    print("" if results["eval_loss"] is None else f", {results['eval_loss']:.4g} in the test")
     print(f"time         {results['training_time']:.1f} s, {results['steps']:,} steps (ended by {results['stopped']})")
     print(f"model        {results['output_dir']}, {results['model_params']:,} parameters")
     if match is not None:

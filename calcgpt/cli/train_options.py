@@ -32,7 +32,8 @@ class RunOptions:
     dataset: Annotated[Path | None, arg(aliases=["-d"], metavar="FILE", help_behavior_hint="")] = None
     """The data file, in place of the recipe's."""
     output: Annotated[Path | None, arg(aliases=["-o"], metavar="FOLDER", help_behavior_hint="")] = None
-    """The model's folder, models/RECIPE without it. A finished model there is kept as FOLDER.previous."""
+    """The model's folder; models/RECIPE without it, or with -d alone models/FILE. A finished model there is kept as
+    FOLDER.previous."""
     seeds: OptionalNumber = None
     """Train this many times, with the seeds --seed, --seed + 1 and so on, into FOLDER-seed-N, and compare."""
     quiet: Switch = False
@@ -67,11 +68,22 @@ def read(arguments: Sequence[str]) -> tuple[RunOptions, Job]:
     settings = asdict(options.settings)
     if recipe.config.task is None and not _mentions_task(arguments):
         settings["task"] = None
-    config = TrainingConfig.from_dict(settings)
     dataset = options.dataset
-    if dataset is None and recipe.dataset is not None and (name or config.task is None):
+    if dataset is None and recipe.dataset is not None and (name or settings["task"] is None):
         dataset = Path(recipe.dataset)
-    return options, Job(config, dataset, options.output or Path("models") / recipe.name)
+    if settings["task"] is not None:
+        _check_task(arguments, dataset)
+    config = TrainingConfig.from_dict(settings)
+    # Data of one's own is no recipe: its model must not take the place of one.
+    model = recipe.name if name or options.dataset is None else options.dataset.stem
+    return options, Job(config, dataset, options.output or Path("models") / model)
+
+
+def _check_task(arguments: Sequence[str], dataset: Path | None) -> None:
+    if dataset is not None:
+        raise ConfigError(f"expected a task or a dataset, and got both: a task, and {dataset}")
+    if any(argument.split("=")[0] in ("-e", "--epochs") for argument in arguments):
+        raise ConfigError("--epochs is for a data file, and this run draws its problems: set --max-steps")
 
 
 def _recipe_name(arguments: Sequence[str]) -> str | None:

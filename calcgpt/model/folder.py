@@ -241,7 +241,7 @@ def _expected(folder: Path, name: str, run: Mapping[str, Any]) -> Mapping[str, A
 def _parse(path: Path, payload: bytes) -> dict[str, Any]:
     try:
         content = json.loads(payload)
-    except ValueError as error:  # JSON's and UTF-8's errors both are
+    except (ValueError, RecursionError) as error:  # JSON's and UTF-8's errors are ValueErrors
         raise ModelFolderError(f"{path} is damaged: it does not read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise ModelFolderError(f"{path} is damaged: expected a JSON object, got {type(content).__name__}")

@@ -223,7 +223,7 @@ class RunFolder:
             raise ModelFolderError(f"{self.target} is a file: expected a folder, or a name that is free")
         if not (_is_ours(self.target) or self.overwrite):
             raise ModelFolderError(
-                f"{self.target} holds files that are no model: give another folder, or ask to overwrite "
+                f"{self.target} holds files that are no model: give another folder, or set overwrite (--overwrite) "
                 f"(they are then moved to {self.previous})"
             )
 
@@ -297,7 +297,7 @@ def _is_ours(folder: Path) -> bool:
     try:
         run = json.loads((folder / layout.RUN_FILE).read_bytes())
         return str(run["format"]).startswith(layout.FORMAT)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

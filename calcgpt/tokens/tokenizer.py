@@ -178,7 +178,7 @@ class Tokenizer:
             return cls.from_vocab(model["vocab"])
         except FileNotFoundError:
             raise ModelFolderError(f"there is no {TOKENIZER_FILE} in {folder}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:  # TokenError is a ValueError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # TokenError is a ValueError
             raise ModelFolderError(f"{path} is damaged or not one of CalcGPT's: {error}") from error
 
     def _definition(self) -> dict[str, Any]:

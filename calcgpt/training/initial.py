@@ -45,7 +45,9 @@ def initial_model(name: str, wanted: GPTConfig) -> GPT:
     ours, other = asdict(config), asdict(replace(theirs, dropout=wanted.dropout))
     differences = [f"{size} {other[size]}, not {ours[size]}" for size in ours if ours[size] != other[size]]
     if differences:
-        raise ConfigError(f"init_from {name} has another shape: {'; '.join(differences)}")
+        raise ConfigError(
+            f"init_from {name} has another shape, which the settings must repeat: {'; '.join(differences)}"
+        )
     model = GPT(config)
     model.load_weights(stored.state())
     return model

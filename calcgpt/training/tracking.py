@@ -70,13 +70,13 @@ class Console(Listener):
         left = ""
         if self.total and record["step"]:
             left = f"  {record['seconds'] / record['step'] * (self.total - record['step']):.0f} s left"
-        self._write(f"step {record['step']:,}  loss {record['loss']:.4f}  {record['seconds']:.1f} s{left}")
+        self._write(f"step {record['step']:,}  loss {record['loss']:.4g}  {record['seconds']:.1f} s{left}")
 
     def on_evaluation(self, record: dict[str, Any]) -> None:
         match = record.get("exact_match")
         right = "" if match is None else f"  exact match {match:.2%}"
         loss = record.get("eval_loss")
-        self._write(f"step {record['step']:,}  " + ("" if loss is None else f"validation loss {loss:.4f}") + right)
+        self._write(f"step {record['step']:,}  " + ("" if loss is None else f"validation loss {loss:.4g}") + right)
 
     def on_end(self, results: dict[str, Any]) -> None:
         self._write(f"done in {results['training_time']:.1f} s: {results['output_dir']}")

@@ -30,6 +30,8 @@ from calcgpt.training.source import Batch, FileSource, OptimizedDataset, Source,
 from calcgpt.training.tracking import Console, Listener, MetricsFile
 from calcgpt.training.validation import shown_records, validate
 
+_RECORD = 50  # most steps between two records: a display should move each second
+
 
 class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C ended a run; `output_dir` holds the model as it was then."""
@@ -96,7 +98,12 @@ class CalcGPTTrainer:
             TrainingInterrupted: Ctrl-C; the model as it was then is in `output_dir`.
         """
         self.config.check()  # its fields may have been set since
-        with preserved_state(), RunFolder(self.output_dir, overwrite=self.config.overwrite) as folder:
+        with (
+            preserved_state(),
+            torch.inference_mode(False),  # whatever the caller is in the middle of
+            torch.enable_grad(),
+            RunFolder(self.output_dir, overwrite=self.config.overwrite) as folder,
+        ):
             self._prepare(folder)
             try:
                 results = self._results(self._loop(folder))
@@ -173,9 +180,13 @@ class CalcGPTTrainer:
         config = self.config
         self.device = resolve_device(config.device)
         torch.manual_seed(config.seed)
+        torch.set_default_dtype(torch.float32)
         # Numbers too small to matter, which processors take a hundred times longer for.
         torch.set_flush_denormal(True)
         self.data = self.load_data()
+        if type(self).build_source is not CalcGPTTrainer.build_source:
+            # Batches from elsewhere: what was trained on cannot be told again from the config.
+            self.data.identity = {**self.data.identity, "kind": "own source"}
         self.tokenizer = self.build_tokenizer(self.data)
         self.maxlen = self.data.longest(self.tokenizer, config)
         self.source = self.build_source(self.data, self.tokenizer, self.maxlen)
@@ -203,7 +214,7 @@ class CalcGPTTrainer:
         """Take steps until one of the ends is reached; returns which."""
         self._tell("on_start", self._facts())
         total, interval = self.total_steps, self._evaluation_interval()
-        every = max(1, (total or 2000) // 200)
+        every = max(1, min((total or 2000) // 200, _RECORD))
         limit = self.config.max_seconds or math.inf
         while total is None or self._done < total:
             self._losses.append(self._step(self._done))

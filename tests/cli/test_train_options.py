@@ -68,9 +68,19 @@ def test_a_task_takes_the_place_of_the_data_file() -> None:
     assert _job("--task.operations - --max-steps 5").config.task.operations == ("-",)  # type: ignore[union-attr]
     assert _job("--task.operations=- --max-steps 5").config.task.operations == ("-",)  # type: ignore[union-attr]
     assert _job("--task.operations // % --max-steps 5").config.task.operations == ("//", "%")  # type: ignore[union-attr]
-    # What was asked for by name stays: the trainer says that it cannot be both.
-    assert _job("three-digit -d mine.txt").dataset == Path("mine.txt")
-    assert _job("classic --task.max-value 9 --max-steps 5").dataset == _SHIPPED
+    # What was asked for by name stays, and cannot be both.
+    for both in ("three-digit -d mine.txt", "classic --task.max-value 9"):
+        with pytest.raises(ConfigError, match="expected a task or a dataset, and got both"):
+            _job(both)
+    for epochs in ("-e 3", "--epochs=3"):
+        with pytest.raises(ConfigError, match="set --max-steps"):
+            _job(f"three-digit {epochs}")
+
+
+def test_data_of_ones_own_does_not_take_a_recipes_place() -> None:
+    assert _job("-d some/mine.txt").output == Path("models/mine")
+    assert _job("classic -d some/mine.txt").output == Path("models/classic")
+    assert _job("").output == Path("models/classic")
 
 
 def test_every_field_is_a_flag_and_documented(capsys: pytest.CaptureFixture[str]) -> None:

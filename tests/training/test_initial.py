@@ -55,7 +55,7 @@ def test_data_that_needs_less_than_the_model_has(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"embedding_dim": 32}, "has another shape: embedding_dim 16, not 32$"),
+        ({"embedding_dim": 32}, "has another shape, which the settings must repeat: embedding_dim 16, not 32$"),
         ({"num_layers": 2, "feedforward_dim": 8}, "num_layers 1, not 2; feedforward_dim 32, not 8"),
         ({"task": Task(("+", "*"), 0, 9)}, r"has no token for '\*', which the data has"),
         ({"task": Task(max_value=99), "notation": Notation(2, 3)}, "max_length 8, not 11"),

@@ -12,6 +12,7 @@ from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.model.store import read_model
+from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import load_file_data
 from calcgpt.training.seen import trained_problems
 from calcgpt.training.trainer import CalcGPTTrainer
@@ -22,17 +23,10 @@ Config = Callable[..., Any]
 class Watched(CalcGPTTrainer):
     """Notes every example that a batch holds."""
 
-    def build_source(self, *arguments: Any) -> Any:
-        source = super().build_source(*arguments)
-        batch, self.examples = source.batch, set[str]()
-
-        def noting(step: int) -> Any:
-            ids, labels = batch(step)
-            self.examples |= {self.tokenizer.decode(row) for row in ids.tolist()}
-            return ids, labels
-
-        source.batch = noting  # type: ignore[method-assign]
-        return source
+    def compute_loss(self, model: Any, batch: Any) -> Any:
+        self.examples = getattr(self, "examples", set[str]())
+        self.examples |= {self.tokenizer.decode(row) for row in batch[0].tolist()}
+        return super().compute_loss(model, batch)
 
 
 def test_of_a_task(config_of: Config, train: Any) -> None:
@@ -81,3 +75,17 @@ def test_what_cannot_be_told(config_of: Config, train: Any, change: dict[str, An
     for part, values in change.items():
         run[part] = {**run[part], **values} if values else {}
     assert trained_problems(run) is None
+
+
+def test_batches_from_elsewhere_cannot_be_told_again(tmp_path: Path) -> None:
+    class Elsewhere(CalcGPTTrainer):
+        def build_source(self, *arguments: Any) -> Any:
+            return super().build_source(*arguments)
+
+    config = TrainingConfig(
+        task=Task(max_value=9), max_steps=2, embedding_dim=8, num_layers=1, num_heads=1, feedforward_dim=8
+    )
+    for kind, known in ((CalcGPTTrainer, True), (Elsewhere, False)):
+        kind(config, None, tmp_path / kind.__name__, verbose=False).train()
+        run = read_model(tmp_path / kind.__name__).run
+        assert (trained_problems(run) is not None) is known

@@ -8,13 +8,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from calcgpt.training.trainer import TrainingInterrupted
+from calcgpt.arithmetic.task import Task
+from calcgpt.training.config import TrainingConfig
+from calcgpt.training.trainer import CalcGPTTrainer, TrainingInterrupted
 
 Config = Callable[..., Any]
 
@@ -82,3 +85,19 @@ def test_verbose_shows_plain_lines(config_of: Config, train: Any, capsys: pytest
     assert out.startswith(f"training {trainer.results['model_params']:,} parameters on ")
     assert "step 3  loss" in out and "exact match" in out and str(trainer.results["output_dir"]) in out
     assert "\x1b" not in out and "\r" not in out
+
+
+def test_it_trains_whatever_its_caller_is_in_the_middle_of(tmp_path: Path) -> None:
+    config = TrainingConfig(
+        task=Task(max_value=9), max_steps=3, embedding_dim=8, num_layers=1, num_heads=1, feedforward_dim=8
+    )
+    for number, surroundings in enumerate((torch.no_grad(), torch.inference_mode())):
+        with surroundings:
+            assert CalcGPTTrainer(config, None, tmp_path / f"model-{number}", verbose=False).train()["steps"] == 3
+            assert not torch.is_grad_enabled()
+    torch.set_default_dtype(torch.float64)
+    try:
+        CalcGPTTrainer(config, None, tmp_path / "model-2", verbose=False).train()
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)

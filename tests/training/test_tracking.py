@@ -46,9 +46,9 @@ def test_the_lines_of_a_console() -> None:
     console.on_end({"training_time": 4.0, "output_dir": "models/x"})
     lines = stream.getvalue().splitlines()
     assert lines[0] == "training 12,345 parameters on a processor, float32: 40 steps"
-    assert lines[1] == "step 1  loss 1.0000  0.1 s  4 s left"
+    assert lines[1] == "step 1  loss 1  0.1 s  4 s left"
     assert len(lines) == 1 + 20 + 2
-    assert lines[-2:] == ["step 40  validation loss 0.5000  exact match 98.77%", "done in 4.0 s: models/x"]
+    assert lines[-2:] == ["step 40  validation loss 0.5  exact match 98.77%", "done in 4.0 s: models/x"]
 
 
 def test_a_run_with_a_time_limit_has_no_number_of_steps() -> None:
@@ -58,7 +58,7 @@ def test_a_run_with_a_time_limit_has_no_number_of_steps() -> None:
     console.on_step({"step": 7, "loss": 1.0, "seconds": 1.0})
     assert stream.getvalue().splitlines() == [
         "training 12,345 parameters on a processor, float32: until its time is up",
-        "step 7  loss 1.0000  1.0 s",
+        "step 7  loss 1  1.0 s",
     ]
 
 

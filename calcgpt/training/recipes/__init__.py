@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,11 @@ def load_recipe(name: str | Path) -> Recipe:
         content = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:  # not UTF-8, or no path at all
         raise ConfigError(f"cannot read the recipe {path}: {getattr(error, 'strerror', None) or error}") from error
-    return _parse(content, path.stem, text)
+    recipe = _parse(content, path.stem, text)
+    beside = path.parent / recipe.dataset if recipe.dataset else path
+    if recipe.dataset and not Path(recipe.dataset).exists() and beside.is_file():
+        return replace(recipe, dataset=str(beside))
+    return recipe
 
 
 def _parse(content: str, name: str, origin: str) -> Recipe:
