@@ -164,7 +164,7 @@ def test_a_full_disk_is_one_line(arguments: str) -> None:
 
 
 def test_it_is_a_module_and_a_script(command: Command) -> None:
-    script = str(Path(calcgpt.__file__).parents[1] / "calcgpt_train.py")
+    script = str(Path(__file__).parents[2] / "calcgpt_train.py")
     assert command("--version").stdout == f"calcgpt {calcgpt.__version__}\n"
     assert command("--version", python=(script,)).stdout == f"calcgpt {calcgpt.__version__}\n"
 

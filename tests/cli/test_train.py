@@ -66,9 +66,7 @@ def test_plain_text(own_folder: Path, capsys: Output) -> None:
 
 
 def test_the_shipped_file_by_the_documented_script(own_folder: Path, command: Callable[..., object]) -> None:
-    import calcgpt
-
-    script = str(Path(calcgpt.__file__).parents[1] / "calcgpt_train.py")
+    script = str(Path(__file__).parents[2] / "calcgpt_train.py")
     done = command("-e", "50", "-b", "8", "--embedding-dim", "128", "--max-steps", "2", python=(script,))
     assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
     run = read_run(own_folder / "models" / "classic")
