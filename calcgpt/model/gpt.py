@@ -73,7 +73,7 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     """The feed-forward part of a block, with the exact GELU.
 
-    GPT-2's own is the tanh approximation, which takes three times as long on a processor and gains nothing.
+    GPT-2's own is the tanh approximation, which takes longer on a processor and gains nothing.
     """
 
     def __init__(self, config: GPTConfig):

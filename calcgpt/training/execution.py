@@ -41,8 +41,8 @@ class Execution:
 def plan(config: TrainingConfig, device: Device, model: GPT) -> Execution:
     """The rule: bfloat16 where the device gains from it, compilation on CUDA, and what the config says before both.
 
-    On a CPU, compiling takes some twenty seconds and the compiled step of a model this small is slower than the eager
-    one, which leaves out padding and every row that the loss does not look at.
+    On a CPU compiling takes longer than many a run here, and the eager step leaves out padding and every row that the
+    loss does not look at, which a step of fixed shape cannot.
     """
     precision = config.precision or ("bfloat16" if device.half_precision else "float32")
     if config.compile is False or (config.compile is None and device.type != "cuda"):
