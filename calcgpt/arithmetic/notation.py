@@ -30,11 +30,12 @@ To write the sign of a difference first, a model has to compare whole numbers be
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from calcgpt.arithmetic.columns import SYMBOLS
 from calcgpt.arithmetic.integers import INT64_MAX, format_integer, integer_array, largest_magnitude, parse_integer
 from calcgpt.arithmetic.parsing import shorten
 from calcgpt.arithmetic.problems import Problems
@@ -71,6 +72,9 @@ class Notation:
         reverse: answers least significant digit first.
         complement: no plus signs; a difference as wide as an operand, and a negative one as its ten's complement, a
             minus, and its digits.
+        work: columns writes every operation out column by column, as wide as each problem needs, so that a model can
+            learn it at any length (`calcgpt.arithmetic.traces` shows how); none writes the answer alone.
+        signed: in columns, every operand has its sign before it, so that it may be negative.
 
     Raises:
         ConfigError: a width is no number of digits, or columns or complements are asked for without one.
@@ -81,15 +85,23 @@ class Notation:
     interleave: bool = False
     reverse: bool = False
     complement: bool = False
+    work: Literal["none", "columns"] = "none"
+    signed: bool = False
 
     def __post_init__(self) -> None:
         for name in ("width", "answer_width"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_DIGITS:
                 raise ConfigError(f"notation.{name} must be 0 to {_MOST_DIGITS:,} digits, not {shown_value(value)}")
-        for name in ("interleave", "reverse", "complement"):
+        for name in ("interleave", "reverse", "complement", "signed"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"notation.{name} must be true or false, not {shown_value(getattr(self, name))}")
+        if self.work not in ("none", "columns"):
+            raise ConfigError(f"notation.work must be one of none, columns, not {shown_value(self.work)}")
+        if self.work == "columns" and replace(self, work="none", signed=False) != Notation():
+            raise ConfigError("notation.work columns says all of how problems are written: leave the others away")
+        if self.signed and self.work != "columns":
+            raise ConfigError("notation.signed is for columns: set notation.work to columns")
         if self.interleave and not self.width:
             raise ConfigError("notation.interleave needs notation.width: only padded operands share columns")
         if self.complement and not 0 < self.width <= self.answer_width:
@@ -106,6 +118,9 @@ class Notation:
     def unsupported(self, problems: Problems) -> list[str | None]:
         """For each problem the reason why it cannot be written, or None."""
         reasons: list[str | None] = [None] * len(problems)
+        if self.work == "columns":
+            self._refuse_columns(problems, reasons)
+            return reasons
         outside = self._outside(problems)
         for place in np.flatnonzero(outside.any(1)).tolist():
             operand = int(problems.operands[place][outside[place]][0])
@@ -120,6 +135,15 @@ class Notation:
                 for place in np.flatnonzero(problems.operation == index).tolist():
                     reasons[place] = f"the operator {symbol!r} cannot be written: expected ASCII characters"
         return reasons
+
+    def _refuse_columns(self, problems: Problems, reasons: list[str | None]) -> None:
+        if not self.signed:
+            for place in np.flatnonzero((problems.operands < 0).any(1)).tolist():
+                reasons[place] = "this model's notation has no negative operands"
+        for index, symbol in enumerate(problems.symbols):
+            if symbol not in SYMBOLS:
+                for place in np.flatnonzero(problems.operation == index).tolist():
+                    reasons[place] = f"there are no columns for {symbol}: expected one of {' '.join(SYMBOLS)}"
 
     def _outside(self, problems: Problems) -> np.ndarray:
         """(N, 2) which operands cannot be written."""
@@ -137,6 +161,7 @@ class Notation:
         Raises:
             UnsupportedProblem: an operand, or an operator, that this notation cannot write.
         """
+        assert self.work == "none", "columns are written shape by shape: see calcgpt.arithmetic.traces"
         if self._outside(problems).any() or not all(symbol.isascii() for symbol in problems.symbols):
             for reason in self.unsupported(problems):
                 if reason:
@@ -199,6 +224,7 @@ class Notation:
 
     def read_answer(self, completion: str) -> int | None:
         """The number that a completion writes, or None where it writes none."""
+        assert self.work == "none", "columns are read shape by shape: see calcgpt.arithmetic.traces"
         match = (_WORKED_ANSWER if self.complement else _ANSWER).fullmatch(completion)
         if not match:
             return None

@@ -13,7 +13,7 @@ import numpy as np
 from calcgpt.arithmetic.scanning import Progress, Scan, explain, scan
 from calcgpt.errors import DataError
 
-SHIPPED = PurePath("datasets/ds-calcgpt.txt")
+SHIPPED = PurePath("datasets/ds-calcgpt.txt"), PurePath("datasets/ds-modular-97.txt")
 """The data set that comes with the package."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -50,15 +50,15 @@ class DataFile:
 
 
 def find_dataset(path: str | Path) -> Path:
-    """The file that `path` names: as given (from the current folder), or the packaged
-    `datasets/ds-calcgpt.txt`.
+    """The file that `path` names: as given (from the current folder), or one of the packaged
+    `datasets/`.
 
     Raises DataError that says where it looked.
     """
     path = Path(path)
     looked = [path]
-    if PurePath(path) == SHIPPED:
-        looked += [_PACKAGE / "_data" / SHIPPED.name, _PACKAGE.parent / SHIPPED]
+    if PurePath(path) in SHIPPED:
+        looked += [_PACKAGE / "_data" / path.name, _PACKAGE.parent / path]
     for candidate in looked:
         with suppress(OSError):  # a name that is too long, a folder that must not be looked into
             if candidate.exists():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from calcgpt.arithmetic.columns import SYMBOLS
 from calcgpt.arithmetic.integers import format_integer
 from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.problems import Problems, held_out, keep_wanted, sample
@@ -14,6 +15,7 @@ from calcgpt.errors import ConfigError, shown_value
 
 _CHAIN = 0.7  # of the columns of a carry-heavy problem, the share that hands a carry on, or nearly does
 _NEARLY = 0.15  # of those, the shares that miss it by one, on either side
+_MOST_DIGITS = 1000  # to train on; more is a slip
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,11 @@ class Task:
         min_value: the smallest operand.
         max_value: the largest operand.
         negative_results: whether answers below zero occur.
-        carry_share: share of the sums and differences made to hand carries on, or to cancel, in most columns.
+        carry_share: share of the sums and differences made to hand carries on, or to cancel, in most columns; with
+            max_digits, of products and divisions made of nines and zeros too.
+        max_digits: in place of min_value and max_value the most digits of an operand, or of each of the two: problems
+            are then drawn by their number of digits, and need notation.work "columns".
+        max_operands: the most operands of a sum; more than two need max_digits.
 
     Raises:
         ConfigError: an unknown operator, or the same one twice, an empty range, a share outside 0 to 1, or a
@@ -37,9 +43,12 @@ class Task:
     max_value: int = 99
     negative_results: bool = True
     carry_share: float = 0.0
+    max_digits: tuple[int, ...] = ()
+    max_operands: int = 2
 
     def __post_init__(self) -> None:
         self._settle_operations()
+        self._settle_digits()
         for name in ("min_value", "max_value"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
@@ -55,6 +64,30 @@ class Task:
         if self.carry_share and self.min_value < 0:
             raise ConfigError("task.carry_share is for operands of 0 or more; raise task.min_value or leave it away")
 
+    def _settle_digits(self) -> None:
+        given: Any = self.max_digits
+        given = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+        if len(given) > 2 or not all(_whole(count) and 1 <= count <= _MOST_DIGITS for count in given):
+            raise ConfigError(
+                f"task.max_digits must be one or two numbers of 1 to {_MOST_DIGITS}, not {shown_value(self.max_digits)}"
+            )
+        object.__setattr__(self, "max_digits", given)
+        if not _whole(self.max_operands) or not 2 <= self.max_operands <= _MOST_DIGITS:
+            raise ConfigError(f"task.max_operands must be 2 to {_MOST_DIGITS}, not {shown_value(self.max_operands)}")
+        if self.max_operands > 2 and not given:
+            raise ConfigError("task.max_operands above 2 needs task.max_digits: only columns are written for more")
+        if given:
+            strange = [symbol for symbol in self.operations if symbol not in SYMBOLS]
+            if strange:
+                raise ConfigError(f"there are no columns for {' '.join(strange)}: leave task.max_digits away")
+            object.__setattr__(self, "min_value", 0)
+            object.__setattr__(self, "max_value", 10 ** max(given) - 1)
+
+    def widths(self, symbol: str) -> tuple[int, int]:
+        """The most digits of the operands of an operator; sums and differences have the first number for both."""
+        first, last = self.max_digits[0], self.max_digits[-1]
+        return (first, first) if symbol in ("+", "-") else (first, last)
+
     def _settle_operations(self) -> None:
         given: Any = self.operations
         if isinstance(given, str):  # one operator, as YAML and flags may give it
@@ -69,7 +102,8 @@ class Task:
         object.__setattr__(self, "operations", tuple(given))
 
     def sample(self, count: int, rng: np.random.Generator) -> Problems:
-        """`count` independent problems."""
+        """`count` independent problems; of a task with max_digits, `calcgpt.arithmetic.drawing` draws them."""
+        assert not self.max_digits
         problems = sample(self.operations, self.min_value, self.max_value, count, rng, self.negative_results)
         heavy = int(count * self.carry_share)
         if not heavy:
@@ -103,6 +137,12 @@ class Task:
         inside = ((problems.operands >= self.min_value) & (problems.operands <= self.max_value)).all(1)
         known = np.array([symbol in self.operations for symbol in problems.symbols], bool)[problems.operation]
         inside = inside.astype(bool) & known & problems.defined()
+        if self.max_digits:
+            for index, symbol in enumerate(problems.symbols):
+                if symbol in self.operations:
+                    limits = np.array([10**width for width in self.widths(symbol)], dtype=object)
+                    narrow = (problems.operands < limits).all(1).astype(bool)
+                    inside &= narrow | (problems.operation != index)
         if not self.negative_results and inside.any():
             places = np.flatnonzero(inside)
             inside[places] = (problems[places].solutions() >= 0).astype(bool)
@@ -120,6 +160,8 @@ class Task:
             "max_value": self.max_value,
             "negative_results": self.negative_results,
             "carry_share": self.carry_share,
+            "max_digits": list(self.max_digits),
+            "max_operands": self.max_operands,
         }
 
     def _chain(self, problems: Problems, rng: np.random.Generator) -> Problems:
@@ -145,3 +187,7 @@ class Task:
         unwanted = np.asarray(chained.solutions() < 0, bool)
         operands[unwanted] = operands[unwanted][:, ::-1]  # b - a is positive where a - b is not
         return Problems(problems.symbols, problems.operation, operands)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

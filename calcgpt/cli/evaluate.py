@@ -42,7 +42,13 @@ def run(args: list[str]) -> int:
 
 def _evaluate(solver: CalcGPT, seen: np.ndarray | None, options: EvaluateOptions, progress: Any) -> Report:
     from calcgpt.evaluation.evaluate import evaluate_exhaustive, evaluate_fresh
+    from calcgpt.evaluation.lengths import evaluate_lengths, parse_length
 
+    if options.digits:
+        if solver.notation.work != "columns":
+            raise ConfigError("--digits is for a model that writes columns, and this one does not")
+        lengths = [parse_length(text) for text in options.digits]
+        return evaluate_lengths(solver, lengths, seen, options.count, options.seed, progress)
     if options.exhaustive:
         return evaluate_exhaustive(solver, seen, progress)
     return evaluate_fresh(solver, seen, options.count, options.seed, progress)
@@ -111,8 +117,25 @@ def _show_wrong(console: Console, report: Report) -> None:
     wrong = report["problems"] - report["right"]
     if not wrong:
         return
+    from calcgpt.arithmetic.parsing import shorten
+
     shown = report["wrong"][:_SHOWN]
     console.print("\nwrong answers:" if wrong <= len(shown) else f"\nthe first of {wrong:,} wrong answers:")
     for row in shown:
-        said = row["error"] or f"the model says {row['answer'] if row['answer'] is not None else 'nothing readable'}"
-        console.print(f"  {row['problem']}={row['solution']}: {said}", markup=False, soft_wrap=True)
+        problem, solution = shorten(row["problem"]), shorten(row["solution"])
+        said = row["error"] or f"the model says {_said(row)}"
+        console.print(f"  {problem}={solution}: {said}", markup=False, soft_wrap=True)
+
+
+def _said(row: Report) -> str:
+    """The wrong answer; of a long one how many of its digits are wrong, and the first from the units."""
+    from calcgpt.arithmetic.parsing import shorten
+
+    answer, solution = row["answer"], row["solution"]
+    if answer is None:
+        return "nothing readable"
+    if shorten(solution) == solution:
+        return str(answer)
+    pairs = list(zip(answer[::-1].ljust(len(solution), "0"), solution[::-1].ljust(len(answer), "0"), strict=True))
+    wrong = [place for place, (mine, right) in enumerate(pairs) if mine != right]
+    return f"{shorten(answer)}: {len(wrong):,} of {len(pairs):,} digits are wrong, the first of worth 10^{wrong[0]}"

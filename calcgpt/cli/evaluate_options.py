@@ -18,6 +18,9 @@ class EvaluateOptions:
     """The model's folder, or its name under models/. Without it: the newest one there."""
     exhaustive: Switch = False
     """Ask every problem of the model's range; what it was trained on and what it never saw are counted apart."""
+    digits: tuple[str, ...] = ()
+    """For a model that writes columns: lengths to ask, such as 100 1000, 20x10 (20 digits and 10) or 30*5 (five
+    operands of 30)."""
     count: Number = 1000
     """Problems drawn for each operation and number of digits."""
     seed: Number = 0

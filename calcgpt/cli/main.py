@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "count a model's right answers, on unseen problems or on every one",
     "solve": "ask a model: problems, a file of them, or one after the other",
     "models": "list the models there are, or describe one",
+    "export": "write a model as one file for the challenge of ten-digit addition",
 }
 HELP = f"""usage: calcgpt COMMAND [OPTIONS]
 

@@ -62,9 +62,13 @@ def _bucket(task: Task, digits: int, count: int, rng: np.random.Generator, seen:
 
 def is_seen(problems: Problems, seen: np.ndarray) -> np.ndarray:
     """(N,) whether each problem, or for sums and products the exchanged one, has its key among the sorted `seen`."""
-    if not len(seen) or not len(problems):
-        return np.zeros(len(problems), bool)
-    keys = problems.keys()
+    return among(problems.keys(), seen)
+
+
+def among(keys: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """(N,) whether each key is among the sorted `seen`."""
+    if not len(seen) or not len(keys):
+        return np.zeros(len(keys), bool)
     places = np.minimum(np.searchsorted(seen, keys), len(seen) - 1)
     return np.asarray(seen[places] == keys, bool)
 

@@ -7,31 +7,18 @@ stands for, but the padding and the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from calcgpt.errors import ConfigError, UnsupportedProblem
-from calcgpt.model.gpt import GPT, KVCache
+from calcgpt.inference.choosing import Chooser, Completions, gather
+from calcgpt.model.gpt import GPT
+from calcgpt.model.layouts import KVCache
 
 CHUNK = 1024  # prompts decoded together; many more leave the processor's caches and take longer
 SHARING = 64  # prompts from which on looking for common beginnings pays
-
-
-@dataclass
-class Completions:
-    """What a model wrote after N prompts.
-
-    tokens: (N, L) ids without the end token, padding after it. lengths: (N,) tokens before the end. ended: (N,) whether
-    the end was written. log_probabilities: (N, L + 1) of each chosen token, the end among them; 0 after it.
-    """
-
-    tokens: Tensor
-    lengths: Tensor
-    ended: Tensor
-    log_probabilities: Tensor
 
 
 @torch.inference_mode()
@@ -67,7 +54,7 @@ def decode(
     if longest >= limit:
         raise UnsupportedProblem(f"a prompt of {longest} tokens leaves no room: the model has {limit} positions")
     space = limit if max_new is None else min(max_new, limit)
-    choose = _Chooser(model, temperature, seed)
+    choose = Chooser(model, temperature, seed)
     size = len(prompts)
     tokens = torch.full((size, space), model.config.pad_id)
     log_probabilities = torch.zeros(size, space)
@@ -77,29 +64,7 @@ def decode(
         done += len(rows)
         if progress:
             progress(done, size)
-    return _gather(tokens, log_probabilities, model.config.pad_id, model.config.end_id)
-
-
-class _Chooser:
-    """Takes the next token from logits: (N, V) -> tokens (N,) and their log-probabilities (N,)."""
-
-    def __init__(self, model: GPT, temperature: float, seed: int | None):
-        self.model, self.temperature = model, temperature
-        self.generator = None
-        if seed is not None:
-            self.generator = torch.Generator(model.device).manual_seed(seed)
-
-    def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        logits = logits.float()
-        # Padding is no text; a model that was never trained on it might yet prefer it.
-        logits[:, self.model.config.pad_id] = float("-inf")
-        columns = logits.T.contiguous().log_softmax(0)  # (V, N): short rows are slow on a processor
-        if not self.temperature:
-            best, token = columns.max(0)
-            return token, best
-        shares = (logits / self.temperature).softmax(-1)
-        token = torch.multinomial(shares, 1, generator=self.generator)
-        return token[:, 0], columns.T.gather(1, token)[:, 0]
+    return gather(tokens, log_probabilities, model.config.pad_id, model.config.end_id)
 
 
 def _chunks(prompts: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, int]]:
@@ -114,7 +79,7 @@ def _chunks(prompts: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, int]]:
 
 
 def _complete(
-    choose: _Chooser, prompts: Tensor, space: int, rows: Tensor, tokens: Tensor, log_probabilities: Tensor
+    choose: Chooser, prompts: Tensor, space: int, rows: Tensor, tokens: Tensor, log_probabilities: Tensor
 ) -> None:
     """Write the completions of prompts (n, P) of one length into `tokens` and `log_probabilities` at `rows`."""
     model = choose.model
@@ -140,7 +105,7 @@ def _prefill(model: GPT, prompts: Tensor, space: int) -> tuple[Tensor, KVCache]:
     cache = KVCache(model.config, size, length + space, model.device, model.wte.weight.dtype)
     positions = torch.arange(length, device=model.device).expand(size, length)
     last = torch.arange(1, size + 1, device=model.device) * length - 1
-    hidden = model.trunk(prompts.flatten(), positions.flatten(), cache, last)
+    hidden = model.trunk(model.embed(prompts.flatten(), positions.flatten()), cache, last)
     cache.used = length
     return hidden, cache
 
@@ -169,16 +134,6 @@ def _prefill_shared(model: GPT, prompts: Tensor, space: int) -> tuple[Tensor, KV
 
 def _next(model: GPT, token: Tensor, cache: KVCache, rows: Tensor | None = None) -> Tensor:
     """Read one more token (n,) of each sequence: its hidden state (n, C), or that of `rows`."""
-    hidden = model.trunk(token, torch.full_like(token, cache.used), cache, rows)
+    hidden = model.trunk(model.embed(token, torch.full_like(token, cache.used)), cache, rows)
     cache.used += 1
     return hidden
-
-
-def _gather(tokens: Tensor, log_probabilities: Tensor, pad_id: int, end_id: int) -> Completions:
-    ends = tokens == end_id
-    ended = ends.any(1)
-    written = (tokens != pad_id).sum(1)
-    lengths = torch.where(ended, ends.int().argmax(1), written)
-    tokens = tokens.masked_fill(ends, pad_id)
-    width = int(lengths.max()) if len(lengths) else 0
-    return Completions(tokens[:, :width], lengths, ended, log_probabilities[:, : width + 1])

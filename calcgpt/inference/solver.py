@@ -16,7 +16,10 @@ from calcgpt.arithmetic.parsing import parse_expression
 from calcgpt.arithmetic.problems import Problems, from_expressions
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError, DataError, ModelFolderError, TokenError, UnsupportedProblem
-from calcgpt.inference.decoding import Completions, decode
+from calcgpt.inference.choosing import Completions
+from calcgpt.inference.columns import solve_columns
+from calcgpt.inference.decoding import decode
+from calcgpt.inference.results import refusal
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.model.store import find_model, newest_model, read_model
@@ -92,9 +95,11 @@ class CalcGPT:
             training could have asked it), `inference_time` (seconds, its share of the batch), `full_result` (problem
             and answer as one text), `completion` (what the model wrote), `error` (why it was refused, else None).
         """
+        if self.notation.work == "columns":
+            return solve_columns(self, problems, temperature, seed, token_details, progress)
         started = time.perf_counter()
         asked, refused = self._read(problems)
-        results = [_refusal(text, reason) for text, reason in zip(problems, refused, strict=True)]
+        results = [refusal(text, reason) for text, reason in zip(problems, refused, strict=True)]
         places = [place for place, reason in enumerate(refused) if reason is None]
         if places:
             completions = self.decode(asked, temperature, seed, progress)
@@ -142,6 +147,8 @@ class CalcGPT:
             TokenError: a character that the model has no token for.
             UnsupportedProblem: the text is empty, or leaves no position to write in.
         """
+        if not self.model.config.positions.plain:
+            raise UnsupportedProblem("this model's positions are those of a problem's columns: ask it a problem")
         ids = self.tokenizer.encode(text)
         limit = self.model.config.max_length
         if not 0 < len(ids) < limit:
@@ -264,10 +271,10 @@ class CalcGPT:
         ]
         if token_details:
             for row, result in enumerate(results):
-                result["tokens"] = self._token_details(completions, row)
+                result["tokens"] = self.token_details(completions, row)
         return results
 
-    def _token_details(self, completions: Completions, row: int) -> list[dict[str, Any]]:
+    def token_details(self, completions: Completions, row: int) -> list[dict[str, Any]]:
         """Each token written, the end among them, and its probability."""
         tokens = completions.tokens[row, : int(completions.lengths[row])].tolist()
         if completions.ended[row]:
@@ -278,17 +285,3 @@ class CalcGPT:
             {"token": names[token], "probability": probability}
             for token, probability in zip(tokens, probabilities, strict=True)
         ]
-
-
-def _refusal(text: str, reason: str | None) -> dict[str, Any]:
-    return {
-        "problem": text,
-        "answer": None,
-        "is_correct": False,
-        "confidence": 0.0,
-        "in_distribution": False,
-        "inference_time": 0.0,
-        "full_result": text,
-        "completion": "",
-        "error": reason,
-    }

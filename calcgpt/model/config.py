@@ -1,11 +1,12 @@
-"""The shape of a network, and its translation to and from a GPT-2 `config.json`. Imports no torch."""
+"""The shape of a network, and its `config.json`: GPT-2's where it is one, else our own. Imports no torch."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from calcgpt.errors import ConfigError, ModelFolderError, shown_value
+from calcgpt.tokens.scheme import Positions
 
 _GPT2_NAMES = {
     "vocab_size": "vocab_size",
@@ -18,6 +19,7 @@ _GPT2_NAMES = {
     "end_id": "eos_token_id",
 }
 
+_OWN = "calcgpt"  # the model_type of what is no GPT-2
 _LARGEST = 2**31 - 1  # of any size; more is a slip
 
 
@@ -34,6 +36,7 @@ class GPTConfig:
         feedforward_dim: the width inside a block's feed-forward part.
         pad_id, end_id: the ids of the padding and the end token.
         dropout: share of activations dropped in training, in [0, 1).
+        positions: the position scheme; GPT-2's own unless said otherwise.
 
     Raises:
         ConfigError: a size is not a positive integer, the heads do not divide the width, or an id or the dropout
@@ -49,6 +52,7 @@ class GPTConfig:
     pad_id: int = 0
     end_id: int = 1
     dropout: float = 0.0
+    positions: Positions = field(default_factory=Positions)
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "max_length", "embedding_dim", "num_layers", "num_heads", "feedforward_dim"):
@@ -71,10 +75,23 @@ class GPTConfig:
         share = self.dropout
         if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share < 1:
             raise ConfigError(f"dropout must be at least 0 and less than 1, not {shown_value(share)}")
+        self._check_positions()
+
+    def _check_positions(self) -> None:
+        if not isinstance(self.positions, Positions):
+            raise ConfigError(f"positions must be a Positions, not {shown_value(self.positions)}")
+        depth, parts = self.embedding_dim // self.num_heads, 2 * self.positions.axes
+        if self.positions.encoding == "rotary" and depth % parts:
+            raise ConfigError(
+                f"rotary positions turn pairs of channels on {self.positions.axes} axes: "
+                f"expected a multiple of {parts} channels a head, not {depth}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        """The `config.json` that transformers reads as a GPT-2."""
+        """The `config.json`: one that transformers reads as a GPT-2 where positions are GPT-2's own."""
         values = asdict(self)
+        if not self.positions.plain:
+            return {"model_type": _OWN, **values, "positions": self.positions.to_dict(), "dtype": "float32"}
         return {
             "model_type": "gpt2",
             "architectures": ["GPT2LMHeadModel"],
@@ -95,8 +112,10 @@ class GPTConfig:
         """Read a `config.json`.
 
         Raises:
-            ModelFolderError: it is not a GPT-2's, or lacks a size.
+            ModelFolderError: it is not a GPT-2's nor ours, or lacks a size.
         """
+        if config.get("model_type") == _OWN:
+            return cls._from_own(config)
         if config.get("model_type") != "gpt2":
             raise ModelFolderError(f"expected a config.json of model_type 'gpt2', not {config.get('model_type')!r}")
         missing = [theirs for theirs in _GPT2_NAMES.values() if config.get(theirs) is None]
@@ -106,6 +125,15 @@ class GPTConfig:
         try:
             return cls(**sizes, dropout=config.get("resid_pdrop", 0.0))
         except ConfigError as error:
+            raise ModelFolderError(f"config.json is damaged: {error}") from error
+
+    @classmethod
+    def _from_own(cls, config: dict[str, Any]) -> GPTConfig:
+        names = {entry.name for entry in fields(cls)}
+        try:
+            values = {name: value for name, value in config.items() if name in names}
+            return cls(**{**values, "positions": Positions(**config["positions"])})
+        except (TypeError, KeyError, ConfigError) as error:
             raise ModelFolderError(f"config.json is damaged: {error}") from error
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +19,9 @@ from torch import Tensor, nn
 
 from calcgpt.errors import ModelFolderError
 from calcgpt.model.config import GPTConfig
-
-IGNORE = -100  # the label of a token that bears no loss
-_FEW = 16  # sequences up to which the calls of decoding cost more than the products
+from calcgpt.model.layouts import IGNORE, Layout, LossBatch, Padded, PlacedBatch
+from calcgpt.model.positions import PositionEncoding
+from calcgpt.tokens.places import Places, place_sequence
 
 
 @dataclass
@@ -31,15 +30,6 @@ class GPTOutput:
 
     logits: Tensor
     loss: Tensor | None = None
-
-
-class Layout(Protocol):
-    """How rows form sequences: takes queries, keys and values of one layer, gives what attention gathers.
-
-    Where `rows` are given, only theirs is asked for: (N, 3C) -> (N, C), or (len(rows), C).
-    """
-
-    def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor: ...
 
 
 class Conv1D(nn.Module):
@@ -103,20 +93,25 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """A decoder-only transformer with learned positions and a head that shares the embedding.
+    """A decoder-only transformer whose head shares the embedding; its config's position scheme tells tokens' places.
 
-    Call it with `input_ids` (B, T), right-padded, and optionally `labels` (B, T, unshifted, -100 where no loss).
+    Call it with `input_ids` (B, T), right-padded, and optionally `labels` (B, T, unshifted, -100 where no loss), and
+    with the `places` of the tokens where the scheme needs more than their order.
     """
 
     def __init__(self, config: GPTConfig):
         super().__init__()
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.embedding_dim)
-        self.wpe = nn.Embedding(config.max_length, config.embedding_dim)
+        if config.positions.plain:
+            self.wpe = nn.Embedding(config.max_length, config.embedding_dim)
         self.h = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.ln_f = nn.LayerNorm(config.embedding_dim)
         nn.init.normal_(self.wte.weight, std=0.02)
-        nn.init.normal_(self.wpe.weight, std=0.02)
+        if config.positions.plain:
+            nn.init.normal_(self.wpe.weight, std=0.02)
+        else:
+            self.positions = PositionEncoding(config)
 
     @property
     def device(self) -> torch.device:
@@ -144,26 +139,52 @@ class GPT(nn.Module):
             )
         self.load_state_dict(state)
 
-    def forward(self, input_ids: Tensor, labels: Tensor | None = None) -> GPTOutput:
-        """Logits at every position, and the mean cross-entropy where labels say so."""
+    def forward(self, input_ids: Tensor, labels: Tensor | None = None, places: Places | None = None) -> GPTOutput:
+        """Logits at every position, and the mean cross-entropy where labels say so.
+
+        Raises:
+            ValueError: the position scheme needs the tokens' places, and they are not given.
+        """
         size, length = input_ids.shape
-        positions = torch.arange(length, device=input_ids.device).expand(size, length)
-        logits = self.head(self.trunk(input_ids.flatten(), positions.flatten(), Padded(size, length)))
-        logits = logits.view(size, length, -1)
+        if self.config.positions.plain:
+            positions = torch.arange(length, device=input_ids.device).expand(size, length)
+            layout: Layout = Padded(size, length)
+            hidden = self.trunk(self.embed(input_ids.flatten(), positions.flatten()), layout)
+        else:
+            if places is None and self.config.positions.needs_shape:
+                raise ValueError(
+                    f"positions.ids {self.config.positions.ids} needs the places of the tokens: see place_shape"
+                )
+            batch = PlacedBatch(input_ids, None, places or place_sequence(length, 0, self.config.positions))
+            hidden = self.trunk(*batch.inputs(self))
+        logits = self.head(hidden).view(size, length, -1)
         if labels is None:
             return GPTOutput(logits)
         loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORE)
         return GPTOutput(logits, loss)
 
-    def loss(self, batch: LossBatch) -> Tensor:
+    def batch(
+        self, input_ids: Tensor, labels: Tensor, places: Places | None = None, offset: Tensor | None = None
+    ) -> LossBatch | PlacedBatch:
+        """What `loss` takes: the rows that it depends on. Arguments are those of `PlacedBatch`."""
+        if self.config.positions.plain:
+            return LossBatch(input_ids, labels)
+        return PlacedBatch(
+            input_ids, labels, places or place_sequence(input_ids.shape[1], 0, self.config.positions), offset
+        )
+
+    def loss(self, batch: LossBatch | PlacedBatch) -> Tensor:
         """The same loss as a call's, computing only what it depends on: no padding, and in the last block no row
         whose prediction bears no loss."""
-        logits = self.head(self.trunk(batch.tokens, batch.positions, batch.layout, batch.rows))
-        return F.cross_entropy(logits.float(), batch.targets)
+        logits = self.head(self.trunk(*batch.inputs(self)))
+        return F.cross_entropy(logits.float(), batch.targets, ignore_index=IGNORE)
 
-    def trunk(self, tokens: Tensor, positions: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
-        """Embedding and blocks: (N,) token ids and their positions -> (N, C), or (len(rows), C)."""
-        x = drop(self.wte(tokens) + self.wpe(positions), self.config.dropout, self.training)
+    def embed(self, tokens: Tensor, positions: Tensor) -> Tensor:  # 2 x (N,) -> (N, C)
+        return self.wte(tokens) + self.wpe(positions)
+
+    def trunk(self, x: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
+        """The blocks: embedded tokens (N, C) -> (N, C), or (len(rows), C)."""
+        x = drop(x, self.config.dropout, self.training)
         last = len(self.h) - 1
         for layer, block in enumerate(self.h):
             x = block(x, layout, layer, rows if layer == last else None)
@@ -176,124 +197,3 @@ class GPT(nn.Module):
 def drop(x: Tensor, share: float, training: bool) -> Tensor:
     """Dropout, where there is any: the call alone is felt in a step as short as a decoded token's."""
     return F.dropout(x, share) if share and training else x
-
-
-class Padded:
-    """Rows are B sequences of T tokens each, one after the other; later tokens see earlier ones."""
-
-    def __init__(self, size: int, length: int):
-        self.shape = (size, length)
-
-    def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor:
-        query, key, value = _heads(qkv.view(*self.shape, -1), num_heads)
-        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)  # (B, H, T, D)
-        y = attended.transpose(1, 2).reshape(qkv.shape[0], -1)
-        return y if rows is None else y.index_select(0, rows)
-
-
-class Ragged:
-    """Rows are the tokens of B sequences of different lengths, without their padding.
-
-    Args:
-        kept: (B, T), true where a token is computed; the true ones of a sequence come first.
-    """
-
-    def __init__(self, kept: Tensor):
-        self.padded = Padded(*kept.shape)
-        self.rows = kept.flatten().nonzero()[:, 0]  # (N,) where a row stands among B * T
-        self.total = kept.numel()
-
-    def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor:
-        # What stands in the padding is never looked at: it comes after every token of its sequence.
-        padded = qkv.new_zeros(self.total, qkv.shape[1]).index_copy(0, self.rows, qkv)
-        return self.padded.attend(padded, num_heads, layer, self.rows if rows is None else self.rows[rows])
-
-
-class LossBatch:
-    """A batch as the loss needs it: the rows to compute and, of those, the ones that predict a label.
-
-    Args:
-        input_ids: (B, T) token ids, right-padded.
-        labels: (B, T), unshifted, -100 where a token bears no loss.
-
-    Raises:
-        ValueError: no label bears a loss.
-    """
-
-    def __init__(self, input_ids: Tensor, labels: Tensor):
-        wanted = labels[:, 1:] != IGNORE  # (B, T-1): is there a loss on what this token predicts?
-        # A token is needed when it, or a later one of its sequence, predicts a label.
-        needed = wanted.flip(1).cumsum(1).flip(1) > 0
-        length = int(needed.any(0).sum())
-        if not length:
-            raise ValueError("no label bears a loss; check maxlen and where the answers stand")
-        wanted, needed, inputs = wanted[:, :length], needed[:, :length], input_ids[:, :length]
-        self.targets = labels[:, 1 : length + 1][wanted]
-        positions = torch.arange(length, device=inputs.device).expand_as(inputs)
-        if bool(needed.all()):
-            self.layout: Layout = Padded(*inputs.shape)
-            self.tokens, self.positions = inputs.flatten(), positions.flatten()
-            self.rows = wanted.flatten().nonzero()[:, 0]
-        else:
-            self.layout = Ragged(needed)
-            self.tokens, self.positions = inputs[needed], positions[needed]
-            self.rows = wanted[needed].nonzero()[:, 0]
-
-
-class KVCache:
-    """Keys and values of what was decoded so far, filled up to `used`: (layers, B, length, C)."""
-
-    def __init__(self, config: GPTConfig, size: int, length: int, device: torch.device, dtype: torch.dtype):
-        shape = (config.num_layers, size, length, config.embedding_dim)
-        self.keys = torch.empty(shape, device=device, dtype=dtype)
-        self.values = torch.empty(shape, device=device, dtype=dtype)
-        self.used = 0
-        # (H, C): which channels are a head's.
-        head = torch.arange(config.num_heads, device=device)
-        channel = torch.arange(config.embedding_dim, device=device)
-        depth = config.embedding_dim // config.num_heads
-        self._own = (channel // depth == head[:, None]).to(dtype)
-        self._scaled = self._own / math.sqrt(depth)
-
-    def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor:
-        """Rows are B sequences' next tokens; as a layout, it keeps their keys and values and sees all before them.
-
-        A cache takes all of its prompt at once, or one token at a time; `rows` are then the last of each sequence,
-        or none.
-        """
-        size, width = self.keys.shape[1], self.keys.shape[3]
-        qkv = qkv.view(size, -1, 3 * width)
-        end = self.used + qkv.shape[1]
-        assert qkv.shape[1] == 1 or not self.used, "a cache takes a whole prompt first, then one token at a time"
-        query, self.keys[layer, :, self.used : end], self.values[layer, :, self.used : end] = qkv.split(width, 2)
-        if rows is None and qkv.shape[1] > 1:
-            return Padded(*qkv.shape[:2]).attend(qkv.reshape(-1, 3 * width), num_heads, layer, None)
-        asked = size if rows is None else len(rows)
-        return self._attend_last(query[:asked, -1], self.keys[layer, :asked, :end], self.values[layer, :asked, :end])
-
-    def _attend_last(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:  # (B, C), 2 x (B, T, C) -> (B, C)
-        heads = len(self._own)
-        if len(query) < _FEW:
-            split = [x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query[:, None], keys, values)]
-            return F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(1)
-        # One product a sequence instead of one a head: each head's query is 0 in the channels of the others. For
-        # lengths and widths as small as here that is faster than a kernel that goes head by head.
-        queries = query[:, None] * self._scaled  # (B, H, C)
-        weights = small_softmax(torch.bmm(queries, keys.transpose(1, 2)))  # (B, H, T)
-        return (torch.bmm(weights, values) * self._own).sum(1)
-
-    def select(self, rows: Tensor) -> None:
-        """Go on with these sequences, one of them perhaps several times."""
-        self.keys, self.values = self.keys.index_select(1, rows), self.values.index_select(1, rows)
-
-
-def small_softmax(scores: Tensor) -> Tensor:
-    """softmax over a short last axis: on a processor much faster along the first one, where it works in vectors."""
-    columns = scores.flatten(0, -2).T.contiguous()
-    return columns.softmax(0).T.contiguous().view_as(scores)
-
-
-def _heads(qkv: Tensor, num_heads: int) -> tuple[Tensor, Tensor, Tensor]:  # (B, T, 3C) -> 3 x (B, H, T, D)
-    size, length, width = qkv.shape
-    query, key, value = qkv.view(size, length, 3, num_heads, width // (3 * num_heads)).permute(2, 0, 3, 1, 4)
-    return query, key, value

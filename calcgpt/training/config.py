@@ -14,6 +14,7 @@ from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError, shown_value
+from calcgpt.tokens.scheme import Positions
 
 _LARGEST = 2**63 - 1  # what a seed, and a size, may be
 
@@ -42,6 +43,11 @@ class TrainingConfig:
         tokenizer: one token a character, or a token for every number from 0 to 99.
         notation: how problems are written for the model.
         task: draw problems afresh instead of reading a data file.
+        positions: the position scheme: which tokens belong together, and what attention sees of it.
+        batch_tokens: with task.max_digits, tokens a step in place of batch_size examples, so that short and long
+            problems have their share.
+        curriculum_steps: with task.max_digits, steps in which the widths rise to their most; with 0 all come from the
+            first step on.
         device: cuda, mps or cpu; without it the best there is.
         precision: float32 or bfloat16 (autocast); without it bfloat16 where the device gains from it.
         compile: torch.compile on or off; without it on for CUDA only.
@@ -84,12 +90,15 @@ class TrainingConfig:
     tokenizer: Literal["char", "number"] = "char"
     notation: Notation = field(default_factory=Notation)
     task: Task | None = None
+    positions: Positions = field(default_factory=Positions)
+    batch_tokens: int | None = None
+    curriculum_steps: int = 0
     device: Literal["cuda", "mps", "cpu"] | None = None
     precision: Literal["float32", "bfloat16"] | None = None
     compile: bool | None = None
     optimizer: Literal["adamw", "muon"] = "adamw"
     muon_learning_rate: float = 0.02
-    adam_beta2: float = 0.95
+    adam_beta2: float = 0.98
     schedule: Literal["linear", "cosine", "quadratic", "constant"] = "linear"
     gradient_clip: float = 1.0
     gradient_accumulation: int = 1
@@ -122,12 +131,13 @@ class TrainingConfig:
         _check(good, "init_from", "a model's folder or name", self.init_from)
         _check(isinstance(self.notation, Notation), "notation", "a Notation", self.notation)
         _check(self.task is None or isinstance(self.task, Task), "task", "a Task", self.task)
+        _check(isinstance(self.positions, Positions), "positions", "a Positions", self.positions)
 
     def _check_numbers(self) -> None:
         sizes = ("epochs", "batch_size", "embedding_dim", "num_layers", "num_heads", "feedforward_dim")
         for name in (*sizes, "gradient_accumulation", "eval_examples"):
             _check_whole(name, getattr(self, name), 1)
-        for name in ("warmup_steps", "save_steps", "seed"):
+        for name in ("warmup_steps", "save_steps", "seed", "curriculum_steps"):
             _check_whole(name, getattr(self, name), 0)
         for name in ("learning_rate", "muon_learning_rate"):
             _check_number(name, getattr(self, name), above=True)
@@ -135,7 +145,7 @@ class TrainingConfig:
             _check_number(name, getattr(self, name), above=False)
         for name in ("test_split", "dropout", "adam_beta2"):
             _check_share(name, getattr(self, name))
-        for name in ("max_steps", "eval_steps"):
+        for name in ("max_steps", "eval_steps", "batch_tokens"):
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), 1)
         if self.max_seconds is not None:
@@ -166,7 +176,8 @@ class TrainingConfig:
             raise ConfigError("a task has no end of its own: set max_steps or max_seconds")
         if self.plain_text and (self.task is not None or not self.notation.plain):
             raise ConfigError("plain_text is for a data file in its own notation; leave task and notation away")
-        if self.task is not None:
+        self._check_columns()
+        if self.task is not None and self.notation.work == "none":
             ends = np.array([[self.task.min_value, self.task.max_value]], dtype=object)
             reason = self.notation.unsupported(Problems(self.task.operations[:1], np.zeros(1, np.uint8), ends))[0]
             if reason:
@@ -174,11 +185,37 @@ class TrainingConfig:
         if self.target_exact_match is not None and self.task is None and not self.test_split:
             raise ConfigError("target_exact_match is measured on held-out examples: set test_split above 0")
 
+    def _check_columns(self) -> None:
+        columns, drawn = self.notation.work == "columns", self.task is not None and bool(self.task.max_digits)
+        if columns != drawn:
+            raise ConfigError(
+                "notation.work columns and task.max_digits need each other: columns are as wide as the problem that is "
+                "drawn"
+            )
+        if self.notation.signed and self.task is not None and self.task.max_operands > 2:
+            raise ConfigError("notation.signed has two operands: leave task.max_operands away")
+        if self.notation.signed and self.task is not None and not self.task.negative_results:
+            raise ConfigError("notation.signed is for negative numbers: leave task.negative_results on")
+        if columns and self.positions.plain:
+            raise ConfigError(
+                "columns need another position scheme than GPT-2's own, which ends with the longest problem it saw: "
+                "set positions.encoding, or positions.offset to uniform"
+            )
+        if columns and self.tokenizer != "char":
+            raise ConfigError("columns are written digit by digit: set tokenizer to char")
+        if not columns and (self.positions.needs_shape or self.positions.offset != "none"):
+            name = "ids" if self.positions.ids != "sequential" else "segments" if self.positions.segments else "offset"
+            raise ConfigError(f"positions.{name} depends on a problem's columns: set notation.work to columns")
+        if not columns and (self.batch_tokens or self.curriculum_steps):
+            name = "batch_tokens" if self.batch_tokens else "curriculum_steps"
+            raise ConfigError(f"{name} is for problems drawn by their number of digits: set task.max_digits")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `run.json` and YAML hold them; `from_dict` reads them back."""
         values = dataclasses.asdict(self)
         if self.task:
             values["task"] = self.task.to_dict()
+        values["positions"] = self.positions.to_dict()
         return values
 
     @classmethod
@@ -191,7 +228,7 @@ class TrainingConfig:
         if not isinstance(values, dict):
             raise ConfigError(f"expected settings by name, not {shown_value(values)}")
         values = dict(values)
-        for name, kind in (("notation", Notation), ("task", Task)):
+        for name, kind in (("notation", Notation), ("task", Task), ("positions", Positions)):
             if isinstance(values.get(name), dict):
                 values[name] = _build(kind, values[name], f"{name}.")
         return _build(cls, values, "")

@@ -10,15 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from calcgpt.arithmetic.cells import lay_out
+from calcgpt.arithmetic.columns import Shape, written_widths
 from calcgpt.arithmetic.datasets import augment_data, find_dataset, load_dataset, split_examples
+from calcgpt.arithmetic.drawing import draw_shape
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.tokens.tokenizer import Tokenizer
+from calcgpt.training.column_source import draw_split
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.source import longest, written_texts
 
 _TASK_TESTS = 2000  # held-out problems that a task's runs are validated on
+_SHAPE_TESTS = 20  # of one shape, where problems have many
 _TEST_STREAM = 2**32  # a step that no run reaches: its draws are the test's
 
 
@@ -40,6 +45,8 @@ class TrainingData:
         """Texts that hold every character of this data in the config's notation."""
         if config.task is None:
             return written_texts(self.train + self.test, config.notation)
+        if config.notation.work == "columns":
+            return ["0123456789=+-", *config.task.operations]
         signs = "-" if config.task.min_value < 0 else ""
         signs += "+-" if config.notation.answer_width else "-" if config.task.negative_results else ""
         brackets = "()" if config.task.min_value < 0 else ""
@@ -49,6 +56,8 @@ class TrainingData:
         """Tokens of the longest sequence, its end counted; perhaps more than that for a task with number tokens."""
         if config.task is None:
             return longest(tokenizer, self.train + self.test, config.notation)
+        if config.notation.work == "columns":
+            return max(len(lay_out(shape).ids) for shape in widest_shapes(config.task))
         # Characters, of which no token has less than one: with number tokens, 1000 takes more of them than 9999.
         extremes = _extremes(config.task)
         prompts = config.notation.write_prompts(extremes).lengths
@@ -84,12 +93,37 @@ def load_task_data(config: TrainingConfig) -> TrainingData:
     """The test problems of a task: none is ever drawn for training, where anything is held out."""
     assert config.task is not None
     rng = np.random.default_rng((config.seed, _TEST_STREAM))
+    identity = {"kind": "task", "task": config.task.to_dict(), "held_out_share": config.test_split}
+    if config.notation.work == "columns":
+        return TrainingData([], _column_tests(config, rng), identity, [config.task])
     if config.test_split:
         problems = config.task.sample_split(_TASK_TESTS, rng, config.test_split, config.seed, test=True)
     else:
         problems = config.task.sample(_TASK_TESTS, rng)
-    identity = {"kind": "task", "task": config.task.to_dict(), "held_out_share": config.test_split}
     return TrainingData([], list(dict.fromkeys(problems.examples())), identity, [config.task])
+
+
+def widest_shapes(task: Task) -> list[Shape]:
+    """For each operator the shape with the most digits."""
+    shapes = []
+    for symbol in task.operations:
+        widths = task.widths(symbol)
+        operands = widths[:1] * task.max_operands if symbol == "+" else widths
+        shapes.append(Shape(symbol, written_widths(symbol, operands)))
+    return shapes
+
+
+def _column_tests(config: TrainingConfig, rng: np.random.Generator) -> list[str]:
+    """Held-out examples of many shapes, in a random order."""
+    assert config.task is not None
+    examples: list[str] = []
+    for _ in range(_TASK_TESTS // _SHAPE_TESTS):
+        shape = draw_shape(config.task, rng, signed=config.notation.signed)
+        drawn = draw_split(config, shape, _SHAPE_TESTS, rng, test=config.test_split > 0)
+        pairs = zip(drawn.expressions(), drawn.solutions().texts(), strict=True)
+        examples += [f"{expression}={solution}" for expression, solution in pairs]
+    examples = list(dict.fromkeys(examples))
+    return [examples[place] for place in rng.permutation(len(examples)).tolist()]
 
 
 def _ranges(examples: Sequence[str]) -> list[Task]:

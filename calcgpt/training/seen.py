@@ -11,6 +11,7 @@ import numpy as np
 from calcgpt.arithmetic.datasets import find_dataset
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.errors import DataError
+from calcgpt.training.column_source import draw_columns
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import load_file_data
 from calcgpt.training.source import draw_problems
@@ -41,5 +42,6 @@ def trained_problems(run: dict[str, Any]) -> np.ndarray | None:
 
 
 def _drawn(config: TrainingConfig, steps: int) -> np.ndarray:
-    batches = (draw_problems(config, step).keys() for step in range(steps * config.gradient_accumulation))
+    drawn = draw_columns if config.notation.work == "columns" else draw_problems
+    batches = (drawn(config, step).keys() for step in range(steps * config.gradient_accumulation))
     return np.unique(np.concatenate([np.zeros(0, np.uint64), *batches]))

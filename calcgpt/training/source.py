@@ -17,12 +17,14 @@ from calcgpt.arithmetic.notation import Notation, Written
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.errors import ConfigError, DataError, shown_value
-from calcgpt.model.gpt import IGNORE
+from calcgpt.model.layouts import IGNORE
 from calcgpt.tokens.encoding import encode_texts, encode_written
 from calcgpt.tokens.tokenizer import Tokenizer
+from calcgpt.training.column_source import PlacedExamples
 from calcgpt.training.config import TrainingConfig
 
-Batch = tuple[Tensor, Tensor]  # input_ids and labels, both (B, T) int64
+# input_ids and labels, both (B, T) int64; and where a scheme needs them places, and offsets or None
+Batch = tuple[Tensor, Tensor] | PlacedExamples
 
 
 class Source(Protocol):
@@ -31,6 +33,14 @@ class Source(Protocol):
     steps_per_epoch: int | None
 
     def batch(self, step: int) -> Batch: ...
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch with its tensors on a device."""
+    if isinstance(batch, PlacedExamples):
+        offset = None if batch.offset is None else batch.offset.to(device)
+        return PlacedExamples(batch.input_ids.to(device), batch.labels.to(device), batch.places, offset)
+    return batch[0].to(device), batch[1].to(device)
 
 
 class OptimizedDataset(Dataset[dict[str, Tensor]]):
@@ -166,7 +176,7 @@ def _write(examples: Sequence[str], notation: Notation) -> tuple[Written | list[
 
 def _encode(
     prompts: Written | list[str], answers: Written | list[str], tokenizer: Tokenizer, loss_on: str, maxlen: int
-) -> Batch:
+) -> tuple[Tensor, Tensor]:
     """Rows of prompt, answer, end, padding: input_ids and labels, (N, maxlen)."""
     (prompt_ids, prompt_lengths), (answer_ids, answer_lengths) = (
         _tokens(tokenizer, prompts),

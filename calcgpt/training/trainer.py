@@ -16,17 +16,18 @@ from torch import Tensor
 
 from calcgpt.errors import CalcGPTError, ConfigError
 from calcgpt.model.config import GPTConfig
-from calcgpt.model.gpt import GPT, LossBatch
+from calcgpt.model.gpt import GPT
 from calcgpt.model.store import RunFolder
 from calcgpt.runtime.device import preserved_state, resolve_device
 from calcgpt.tokens.tokenizer import Tokenizer
 from calcgpt.training import optimizer as optimizers
+from calcgpt.training.column_source import ColumnSource, PlacedExamples
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import TrainingData, load_file_data, load_task_data
 from calcgpt.training.execution import Execution, plan
 from calcgpt.training.initial import initial_model, initial_tokenizer
 from calcgpt.training.records import describe_run, training_loss
-from calcgpt.training.source import Batch, FileSource, OptimizedDataset, Source, TaskSource
+from calcgpt.training.source import Batch, FileSource, OptimizedDataset, Source, TaskSource, on_device
 from calcgpt.training.tracking import Console, Listener, MetricsFile
 from calcgpt.training.validation import shown_records, validate
 
@@ -88,10 +89,10 @@ class CalcGPTTrainer:
 
         Returns:
             training_loss (mean over the last epoch, or the last tenth of the steps of a task), eval_loss, exact_match
-            (share of held-out problems answered rightly; None for plain text), training_time (seconds), model_params,
-            vocab_size, dataset_size (examples trained on; of a task, problems drawn), test_results (records of problem,
-            answer, solution, is_correct, confidence: wrong ones first), history (records to plot), steps, stopped
-            (why), output_dir.
+            (share of held-out problems answered rightly; None for text without an `=`), training_time (seconds),
+            model_params, vocab_size, dataset_size (examples trained on; of a task, problems drawn), test_results
+            (records of problem, answer, solution, is_correct, confidence: wrong ones first), history (records to
+            plot), steps, stopped (why), output_dir.
 
         Raises:
             CalcGPTError: data, config or folders do not allow the run; what was there before is kept.
@@ -135,6 +136,8 @@ class CalcGPTTrainer:
     def build_source(self, data: TrainingData, tokenizer: Tokenizer, maxlen: int) -> Source:
         """Where batches come from."""
         config = self.config
+        if config.notation.work == "columns":
+            return ColumnSource(config, tokenizer)
         if config.task is not None:
             return TaskSource(config, tokenizer, maxlen)
         dataset = OptimizedDataset(data.train, maxlen, tokenizer, config.loss_on, config.notation)
@@ -155,12 +158,13 @@ class CalcGPTTrainer:
 
     def compute_loss(self, model: GPT, batch: Batch) -> Tensor:
         """The mean loss of a batch, a scalar to go backward from."""
-        input_ids, labels = batch
+        input_ids, labels = batch[:2]
+        places, offset = batch[2:] if isinstance(batch, PlacedExamples) else (None, None)
         if self.execution.compiled is not None:
-            loss = self.execution.compiled(input_ids, labels).loss
+            loss = self.execution.compiled(input_ids, labels, places).loss
             assert loss is not None, "labels were given"
             return loss
-        return model.loss(LossBatch(input_ids, labels))
+        return model.loss(model.batch(input_ids, labels, places, offset))
 
     def evaluate(self, limit: int | None = None) -> dict[str, Any]:
         """Loss and exact match on the first `limit` held-out examples, with their verdicts.
@@ -237,8 +241,7 @@ class CalcGPTTrainer:
         parts = self.config.gradient_accumulation
         losses = []
         for part in range(parts):
-            input_ids, labels = self.source.batch(step * parts + part)
-            batch = input_ids.to(self.device.torch), labels.to(self.device.torch)
+            batch = on_device(self.source.batch(step * parts + part), self.device.torch)
             with self.execution.autocast():
                 loss = self.compute_loss(self.model, batch) / parts
             loss.backward()
@@ -344,4 +347,5 @@ def create_model_config(vocab_size: int, maxlen: int, training_config: TrainingC
         num_heads=training_config.num_heads,
         feedforward_dim=training_config.feedforward_dim,
         dropout=training_config.dropout,
+        positions=training_config.positions,
     )

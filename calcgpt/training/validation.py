@@ -7,14 +7,18 @@ from typing import Any
 
 import torch
 
+from calcgpt.arithmetic.columns import group, parse_columns
 from calcgpt.arithmetic.integers import format_integer
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.evaluation.metrics import Verdicts, judge
+from calcgpt.inference.decoding import decode
 from calcgpt.inference.solver import CalcGPT
-from calcgpt.model.gpt import GPT, LossBatch
+from calcgpt.model.gpt import GPT
+from calcgpt.tokens.encoding import encode_texts
 from calcgpt.tokens.tokenizer import Tokenizer
+from calcgpt.training.column_source import encode_columns
 from calcgpt.training.config import TrainingConfig
-from calcgpt.training.source import OptimizedDataset
+from calcgpt.training.source import OptimizedDataset, on_device
 
 _SHOWN = 20  # problems that `shown_records` shows
 
@@ -24,11 +28,18 @@ def validate(
 ) -> dict[str, Any]:
     """Loss, exact match and verdicts on some examples; the model is left in training mode.
 
-    Returns eval_loss and exact_match (each None where there is nothing to measure it on: no examples, or lines that are
-    no arithmetic), and verdicts.
+    Returns eval_loss and exact_match (each None where there is nothing to measure it on: no examples, or text without
+    an `=`), and verdicts. Of plain text, exact match is the share of lines that go on after their `=` as they should.
     """
     if not examples:
         return {"eval_loss": None, "exact_match": None, "verdicts": None}
+    if config.notation.work == "columns":
+        return validate_columns(_solver(model, tokenizer, config), config, examples)
+    if config.plain_text:
+        loss = mean_loss(model, OptimizedDataset(examples, maxlen, tokenizer, config.loss_on, config.notation))
+        match = text_match(model, tokenizer, examples)
+        model.train()
+        return {"eval_loss": loss, "exact_match": match, "verdicts": None}
     found, verdicts = scan(examples), None
     if len(found.problems) == len(examples):
         verdicts = judge(_solver(model, tokenizer, config), found.problems)
@@ -38,31 +49,75 @@ def validate(
     return {"eval_loss": loss, "exact_match": verdicts.exact_match if verdicts else None, "verdicts": verdicts}
 
 
+def text_match(model: GPT, tokenizer: Tokenizer, examples: Sequence[str]) -> float | None:
+    """The share of lines that the model completes word for word from their `=`; None where a line has none."""
+    if not all("=" in example for example in examples):
+        return None
+    cuts = [example.index("=") + 1 for example in examples]
+    prompts, lengths = encode_texts(tokenizer, [text[:cut] for text, cut in zip(examples, cuts, strict=True)])
+    completions = decode(model.eval(), torch.from_numpy(prompts), torch.from_numpy(lengths))
+    texts = CalcGPT.from_parts(model, tokenizer).texts(completions)
+    ended = completions.ended.tolist()
+    rows = zip(examples, cuts, texts, ended, strict=True)
+    return sum(text == line[cut:] and end for line, cut, text, end in rows) / len(examples)
+
+
+@torch.no_grad()
+def validate_columns(solver: CalcGPT, config: TrainingConfig, examples: Sequence[str]) -> dict[str, Any]:
+    """`validate` for problems that are written in columns: `verdicts` are the answers, as `solve_batch` gives them."""
+    expressions = [example.split("=")[0] for example in examples]
+    answers = solver.solve_batch(expressions)
+    total, count = 0.0, 0
+    for _, problems in group([parse_columns(text) for text in expressions], config.notation.signed):
+        batch = solver.model.batch(*on_device(encode_columns(problems, config, solver.tokenizer), solver.model.device))
+        total += float(solver.model.loss(batch)) * len(batch.targets)
+        count += len(batch.targets)
+    solver.model.train()
+    right = sum(answer["is_correct"] for answer in answers)
+    return {"eval_loss": total / count, "exact_match": right / len(answers), "verdicts": answers}
+
+
 @torch.no_grad()
 def mean_loss(model: GPT, dataset: OptimizedDataset, size: int = 512) -> float:
     """The mean over every token that bears a loss, `size` examples at a time; the model is left in evaluation mode."""
     model.eval()
     total, count = 0.0, 0
     for ids, labels in zip(dataset.input_ids.split(size), dataset.labels.split(size), strict=True):
-        batch = LossBatch(ids.to(model.device), labels.to(model.device))
+        batch = model.batch(ids.to(model.device), labels.to(model.device))
         total += float(model.loss(batch)) * len(batch.targets)
         count += len(batch.targets)
     return total / count
 
 
 def shown_records(
-    model: GPT, tokenizer: Tokenizer, config: TrainingConfig, verdicts: Verdicts | None
+    model: GPT, tokenizer: Tokenizer, config: TrainingConfig, verdicts: Verdicts | list[dict[str, Any]] | None
 ) -> list[dict[str, Any]]:
     """Some of what was asked: problem, answer, is_correct, confidence and solution, the wrong ones first."""
     if verdicts is None:
         return []
+    if isinstance(verdicts, list):
+        return _column_records(config, sorted(verdicts, key=lambda answer: bool(answer["is_correct"]))[:_SHOWN])
     shown = verdicts.problems[verdicts.right.argsort(kind="stable")[:_SHOWN]]
     answers = _solver(model, tokenizer, config).solve_batch(shown.expressions())
+    return _records(answers, list(map(format_integer, shown.solutions().tolist())))
+
+
+def _column_records(config: TrainingConfig, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    solutions = [""] * len(answers)
+    for places, problems in group([parse_columns(answer["problem"]) for answer in answers], config.notation.signed):
+        for place, solution in zip(places.tolist(), problems.solutions().texts(), strict=True):
+            solutions[place] = solution
+    return _records(answers, solutions)
+
+
+def _records(answers: list[dict[str, Any]], solutions: list[str]) -> list[dict[str, Any]]:
+    names = ("problem", "answer", "is_correct", "confidence")
     return [
-        {**{key: answer[key] for key in ("problem", "answer", "is_correct", "confidence")}, "solution": solution}
-        for answer, solution in zip(answers, map(format_integer, shown.solutions().tolist()), strict=True)
+        {**{name: answer[name] for name in names}, "solution": solution}
+        for answer, solution in zip(answers, solutions, strict=True)
     ]
 
 
 def _solver(model: GPT, tokenizer: Tokenizer, config: TrainingConfig) -> CalcGPT:
-    return CalcGPT.from_parts(model, tokenizer, {"config": config.to_dict()})
+    tasks = [config.task.to_dict()] if config.task else []
+    return CalcGPT.from_parts(model, tokenizer, {"config": config.to_dict(), "data": {"tasks": tasks}})

@@ -248,8 +248,38 @@ def test_impossible_switches() -> None:
             Notation(*widths, complement=True)
 
 
+def test_columns_say_all_of_how_problems_are_written() -> None:
+    assert Notation(work="columns").work == "columns" and Notation().work == "none"
+    others: list[dict[str, Any]] = [
+        {"width": 3},
+        {"answer_width": 3},
+        {"reverse": True},
+        {"width": 3, "interleave": True},
+        {"width": 3, "answer_width": 3, "complement": True},
+    ]
+    for settings in others:
+        with pytest.raises(ConfigError, match="notation.work columns says all of how problems are written"):
+            Notation(**settings, work="columns")
+    for value in ("rows", None, True, ["columns"], ""):
+        with pytest.raises(ConfigError, match="notation.work must be one of none, columns, not"):
+            Notation(work=value)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="notation.signed is for columns"):
+        Notation(signed=True)
+    with pytest.raises(ConfigError, match="notation.signed must be true or false, not 'yes'"):
+        Notation(work="columns", signed="yes")  # type: ignore[arg-type]
+
+
+def test_columns_have_negative_operands_only_with_signs() -> None:
+    problems = from_expressions(["-1+2", "12+34", "3-(-4)", f"1-{'9' * 40}", "0*0"])
+    reason = "this model's notation has no negative operands"
+    assert Notation(work="columns").unsupported(problems) == [reason, None, reason, None, None]
+    assert Notation(work="columns", signed=True).unsupported(problems) == [None] * 5
+    assert Notation(work="columns").unsupported(Problems.concatenate([])) == []
+
+
 def test_plain_is_what_a_file_says() -> None:
     assert Notation().plain
+    assert not Notation(work="columns").plain and not Notation(work="columns", signed=True).plain
     assert not any(each.plain for each in (Notation(1), Notation(answer_width=1), Notation(reverse=True)))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calcgpt.arithmetic.operations import OPERATIONS
+from calcgpt.arithmetic.operations import OPERATIONS, Operation, register, unregister
 from calcgpt.arithmetic.problems import Problems, from_expressions, held_out
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
@@ -149,6 +149,18 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"carry_share": float("nan")}, "between 0 and 1, not nan"),
     ({"carry_share": "half"}, "between 0 and 1, not 'half'"),
     ({"carry_share": 0.5, "min_value": -1}, "for operands of 0 or more"),
+    ({"max_digits": 0}, "task.max_digits must be one or two numbers of 1 to 1000, not 0"),
+    ({"max_digits": (3, 1001)}, "not [(]3, 1001[)]"),
+    ({"max_digits": (1, 2, 3)}, "task.max_digits must be one or two numbers"),
+    ({"max_digits": (3, True)}, "task.max_digits must be one or two numbers"),
+    ({"max_digits": "33"}, "not '33'"),
+    ({"max_digits": 3.0}, "not 3.0"),
+    ({"max_digits": None}, "not None"),
+    ({"max_operands": 1, "max_digits": 3}, "task.max_operands must be 2 to 1000, not 1"),
+    ({"max_operands": 1001, "max_digits": 3}, "task.max_operands must be 2 to 1000"),
+    ({"max_operands": True, "max_digits": 3}, "not True"),
+    ({"max_operands": "3", "max_digits": 3}, "not '3'"),
+    ({"max_operands": 3}, "task.max_operands above 2 needs task.max_digits"),
 ]
 
 
@@ -173,3 +185,70 @@ def test_one_operator_and_plain_values() -> None:
     assert task.only("-") == Task(("-",), 0, 9, False, 0.5)
     assert Task("+") == Task(("+",)) == Task(["+"])  # type: ignore[arg-type]
     assert task.to_dict()["operations"] == ["+", "-"]
+
+
+def test_digits_in_place_of_a_range() -> None:
+    task = Task(("+", "*"), min_value=50, max_value=60, max_digits=(4, 2), max_operands=9)
+    assert (task.min_value, task.max_value, task.max_digits, task.max_operands) == (0, 9999, (4, 2), 9)
+    assert Task(max_digits=7) == Task(max_digits=[7]) == Task(max_digits=(7,))  # type: ignore[arg-type]
+    assert Task(max_digits=(2, 40)).max_value == 10**40 - 1
+    assert Task(max_digits=(1000, 1000)).max_value == 10**1000 - 1
+    plain = task.to_dict()
+    assert plain["max_digits"] == [4, 2] and plain["max_operands"] == 9
+    assert Task(**plain) == task and Task(**Task().to_dict()) == Task()
+    assert task.only("*") == Task(("*",), max_digits=(4, 2), max_operands=9)
+
+
+def test_the_widths_of_an_operator() -> None:
+    task = Task(("+", "-", "*", "//", "%"), max_digits=(6, 2))
+    assert {symbol: task.widths(symbol) for symbol in task.operations} == {
+        **dict.fromkeys(("+", "-"), (6, 6)),
+        **dict.fromkeys(("*", "//", "%"), (6, 2)),
+    }
+    same = Task(("-", "*"), max_digits=(5,))
+    assert same.widths("-") == same.widths("*") == (5, 5)
+
+
+@given(
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.lists(
+        st.tuples(st.sampled_from(list(OPERATIONS)), st.integers(-9, 30_000), st.integers(-9, 30_000)), max_size=9
+    ),
+)
+def test_no_operand_has_more_digits_than_its_operator_allows(
+    most: tuple[int, int], rows: list[tuple[str, int, int]]
+) -> None:
+    task = Task(("-", "*", "//"), max_digits=most)
+    symbols = tuple(OPERATIONS)
+    operation = np.array([symbols.index(symbol) for symbol, _, _ in rows], np.uint8)
+    problems = Problems(symbols, operation, np.array([row[1:] for row in rows], np.int64).reshape(-1, 2))
+    expected = []
+    for symbol, a, b in rows:
+        limits = (most[0], most[0]) if symbol == "-" else most
+        fits = min(a, b) >= 0 and len(str(a)) <= limits[0] and len(str(b)) <= limits[1]
+        expected.append(fits and symbol in task.operations and not (symbol == "//" and b == 0))
+    assert task.contains(problems).tolist() == expected
+
+
+def test_digits_beyond_int64_and_wanted_signs() -> None:
+    task = Task(("-", "*"), max_digits=(30, 2), negative_results=False)
+    longest = "9" * 30
+    texts = [
+        f"{longest}-{longest}",
+        f"1-{longest}",
+        f"{longest}*99",
+        f"{longest}*100",
+        f"1{longest}-1",
+        "99*" + longest,
+    ]
+    assert task.contains(from_expressions(texts)).tolist() == [True, False, True, False, False, False]
+
+
+def test_an_operator_without_columns() -> None:
+    register(Operation("&", "both", lambda a, b: a & b, True))
+    try:
+        with pytest.raises(ConfigError, match="there are no columns for &: leave task.max_digits away"):
+            Task(("+", "&"), max_digits=3)  # type: ignore[arg-type]
+        assert Task(("+", "&")).operations == ("+", "&")
+    finally:
+        unregister("&")

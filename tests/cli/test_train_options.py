@@ -88,7 +88,7 @@ def test_every_field_is_a_flag_and_documented(capsys: pytest.CaptureFixture[str]
         read(["--help"])
     shown = capsys.readouterr().out
     for name, value in TrainingConfig().to_dict().items():
-        if name not in ("task", "notation"):
+        if name not in ("task", "notation", "positions"):
             assert f"--{name.replace('_', '-')}" in shown
         assert not isinstance(value, dict) or all(f"--{name}.{key.replace('_', '-')}" in shown for key in value)
     documented = (TrainingConfig.__doc__ or "").split("Args:")[1]
@@ -109,10 +109,19 @@ _VALUES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", [entry.name for entry in dataclasses.fields(TrainingConfig)])
 def test_each_flag_sets_its_field(name: str) -> None:
-    if name in ("task", "notation"):
+    if name in ("task", "notation", "positions"):
+        return
+    if name in ("batch_tokens", "curriculum_steps"):
+        assert getattr(_job(f"addition --{name.replace('_', '-')} 77").config, name) == 77
         return
     flag, value = f"--{name.replace('_', '-')}", _VALUES[name]
     assert getattr(_job(flag if value is True and name != "compile" else f"{flag} {value}").config, name) == value
+
+
+def test_positions_are_flags() -> None:
+    job = _job("addition --positions.window 2 --positions.encoding alibi --task.max-digits 4")
+    assert (job.config.positions.window, job.config.positions.encoding) == ((2,), "alibi")
+    assert job.config.task is not None and job.config.task.max_digits == (4,)
 
 
 def test_help_shows_the_recipes_defaults_whatever_else_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
+from calcgpt.tokens.scheme import Positions
 from calcgpt.training.config import TrainingConfig
 
 HUGE = 10**5000  # more digits than Python writes
@@ -48,6 +49,7 @@ CHOICES = {
     "schedule": ["linear", "cosine", "quadratic", "constant"],
 }
 OPTIONAL = ["max_steps", "max_seconds", "eval_steps", "target_exact_match", "compile", "init_from", "task"]
+COLUMNS = {"batch_tokens": 1, "curriculum_steps": 0}  # name -> the smallest, where problems are drawn by their digits
 FIELDS = [field.name for field in dataclasses.fields(TrainingConfig)]
 
 
@@ -69,7 +71,7 @@ def test_the_documented_defaults() -> None:
 
 
 def test_every_field_is_covered_here() -> None:
-    assert sorted([*WHOLE, *RATES, *SHARES, *SWITCHES, *CHOICES, "compile", "init_from", "notation", "task"]) == sorted(
+    assert sorted([*WHOLE, *RATES, *SHARES, *SWITCHES, *CHOICES, "compile", "init_from", "notation", "positions", "task", *COLUMNS]) == sorted(
         FIELDS
     )
 
@@ -79,6 +81,44 @@ def test_whole_numbers(name: str) -> None:
     for value in [WHOLE[name] - 1, -5, 1.5, 2.0, *WRONG_KINDS]:
         refuse(name, value)
     assert getattr(TrainingConfig(**{name: 128}), name) == 128
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_whole_numbers_of_columns(name: str) -> None:
+    drawn = {
+        "task": Task(("+",), max_digits=(3,)),
+        "notation": Notation(work="columns"),
+        "positions": Positions(encoding="none"),
+        "max_steps": 5,
+    }
+    for value in [COLUMNS[name] - 1, 1.5, "8", [], math.nan, True]:
+        with pytest.raises(ConfigError, match=f"^{name} must be "):
+            TrainingConfig(**drawn, **{name: value})
+    assert getattr(TrainingConfig(**drawn, **{name: 128}), name) == 128
+    with pytest.raises(ConfigError, match=f"{name} is for problems drawn by their number of digits"):
+        TrainingConfig(**{name: 128})
+
+
+def test_columns_say_what_they_need() -> None:
+    task, columns, none = Task(("+",), max_digits=(3,)), Notation(work="columns"), Positions(encoding="none")
+    for settings, reason in [
+        ({"task": task}, "need each other"),
+        ({"notation": columns}, "need each other"),
+        ({"task": task, "notation": columns}, "another position scheme than GPT-2's own"),
+        ({"task": task, "notation": columns, "positions": none, "tokenizer": "number"}, "set tokenizer to char"),
+        ({"positions": Positions(ids="abacus")}, "positions.ids depends on a problem's columns"),
+        ({"positions": Positions(encoding="none", segments=True)}, "positions.segments depends"),
+        ({"positions": Positions(offset="uniform")}, "positions.offset depends"),
+    ]:
+        with pytest.raises(ConfigError, match=reason):
+            TrainingConfig(max_steps=5, **settings)
+    signed = Notation(work="columns", signed=True)
+    with pytest.raises(ConfigError, match="has two operands"):
+        TrainingConfig(
+            max_steps=5, task=Task(("+",), max_digits=(3,), max_operands=3), notation=signed, positions=none
+        )
+    kept = TrainingConfig(max_steps=5, task=task, notation=columns, positions=none, batch_tokens=100)
+    assert TrainingConfig.from_dict(json.loads(json.dumps(kept.to_dict()))) == kept
 
 
 @pytest.mark.parametrize("name", RATES)

@@ -16,7 +16,7 @@ GOOD = "dataset: data.txt\n"
 
 
 def test_what_there_is() -> None:
-    assert recipe_names() == ["classic", "three-digit"]
+    assert {"classic", "three-digit", "addition", "calculator"} <= set(recipe_names())
     for name in recipe_names():
         recipe = load_recipe(name)
         assert recipe.name == name and len(recipe.description.splitlines()) == 1
@@ -111,7 +111,7 @@ def test_recipes_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "latin.yaml").write_bytes(b"dataset: caf\xe9")
     for name, reason in [
-        ("four-digit", "there is no recipe 'four-digit': choose from classic, three-digit, or give a .yaml file"),
+        ("four-digit", "there is no recipe 'four-digit': choose from .*classic, .*three-digit, or give a .yaml file"),
         ("", "there is no recipe ''"),
         (tmp_path / "none.yaml", "cannot read the recipe .*none.yaml: No such file"),
         (tmp_path / "folder.yaml", "cannot read the recipe .*: Is a directory"),

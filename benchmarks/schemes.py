@@ -1,0 +1,68 @@
+"""Position schemes side by side: one model, the same sums of at most 10 digits, the same steps; and our own, taken apart.
+
+python benchmarks/schemes.py [--steps 1500] [--count 100]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+from pathlib import Path
+
+from calcgpt.errors import UnsupportedProblem
+from calcgpt.evaluation.lengths import evaluate_lengths
+from calcgpt.inference.solver import CalcGPT
+from calcgpt.tokens.scheme import Positions
+from calcgpt.training.recipes import load_recipe
+from calcgpt.training.seen import trained_problems
+from calcgpt.training.trainer import CalcGPTTrainer
+
+LENGTHS = (10, 20, 50, 100, 1000)
+PUBLISHED = ("position-coupling", "abacus", "nope", "rotary", "alibi", "fire")
+OURS = Positions(ids="coupled", encoding="relative", window=(1,), segments=True, ahead=True)
+PARTS = {
+    "coupled ids, window 1, segments, ahead": OURS,
+    "... without window (distances up to 8)": dataclasses.replace(OURS, window=(), max_id=8),
+    "... without coupling (window 40 on the order of tokens)": dataclasses.replace(OURS, ids="sequential", window=(40,)),
+    "... without segments": dataclasses.replace(OURS, segments=False),
+    "... not asking ahead, window 2": dataclasses.replace(OURS, ahead=False, window=(2,)),
+    "... a window alone (no bias)": dataclasses.replace(OURS, encoding="none"),
+}
+
+
+def main(steps: int, count: int, seed: int, only: str | None) -> None:
+    schemes = {name: load_recipe(name).config.positions for name in PUBLISHED} | PARTS
+    print("| scheme | seconds | " + " | ".join(map(str, LENGTHS)) + " digits |", flush=True)
+    for name, scheme in schemes.items():
+        if only is None or only in name:
+            config = dataclasses.replace(load_recipe("nope").config, positions=scheme, max_steps=steps, seed=seed)
+            seconds, found = measure(config, count)
+            print(f"| {name} | {seconds:.0f} | " + " | ".join(found) + " |", flush=True)
+
+
+def measure(config, count: int) -> tuple[float, list[str]]:
+    """Seconds of training, and exact match at each length ("-" where the scheme has no ids left)."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        results = CalcGPTTrainer(config, None, folder, verbose=False).train()
+        solver = CalcGPT(folder)
+    seen, found = trained_problems(solver.run), []
+    for length in LENGTHS:
+        asked = count if length < 1000 else min(count, 20)
+        try:
+            report = evaluate_lengths(solver, [(length, length)], seen, asked)
+            found.append(f"{report['exact_match']:.0%}")
+        except UnsupportedProblem:
+            found.append("-")
+    return results["training_time"], found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--only", help="a part of the names to measure")
+    arguments = parser.parse_args()
+    main(arguments.steps, arguments.count, arguments.seed, arguments.only)

@@ -1,0 +1,157 @@
+"""Greedy or sampled decoding of problems of one shape, whose places say what each token sees.
+
+With a window a token looks at the few keys that its places name, so it costs the same wherever it stands. Sizes: N
+prompts, P prompt tokens, T tokens in all, C channels, H heads, D = C / H, K keys that a token sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from calcgpt.inference.choosing import Chooser, Completions, gather
+from calcgpt.model.gpt import GPT
+from calcgpt.model.positions import PositionEncoding, Sight, scale
+from calcgpt.tokens.places import Neighbours, Places
+
+_CACHED = 400_000  # tokens whose keys and values are held at a time; bounds the memory
+_BLOCK = 256  # queries of a prompt that look at their keys together
+_AHEAD = 512  # written tokens whose keys are looked up together
+
+
+@torch.inference_mode()
+def decode_placed(
+    choose: Chooser,
+    prompts: Tensor,
+    places: Places,
+    space: int,
+    progress: Callable[[int], None] | None = None,
+) -> Completions:
+    """Complete prompts (N, P), all of one shape, with at most `space` tokens, the end counted.
+
+    `progress` is called with how many prompts are done.
+    """
+    size, length = prompts.shape
+    space = min(space, len(places) - length)
+    tokens = torch.full((size, space), choose.model.config.pad_id)
+    log_probabilities = torch.zeros(size, space)
+    at_once = max(1, _CACHED // (length + space))
+    for start in range(0, size, at_once):
+        part = slice(start, start + at_once)
+        _complete(choose, prompts[part].to(choose.model.device), places, tokens[part], log_probabilities[part])
+        if progress:
+            progress(min(start + at_once, size))
+    return gather(tokens, log_probabilities, choose.model.config.pad_id, choose.model.config.end_id)
+
+
+def _complete(choose: Chooser, prompts: Tensor, places: Places, tokens: Tensor, log_probabilities: Tensor) -> None:
+    """Write the completions of prompts (n, P) into the first n rows of `tokens` and `log_probabilities`."""
+    model, (size, length), space = choose.model, prompts.shape, tokens.shape[1]
+    total = length + space
+    added = model.positions.embed(places, stop=total)
+    cache = PlacedCache(model, places, size, total)
+    last = torch.arange(1, size + 1, device=model.device) * length - 1
+    x = model.wte(prompts) if added is None else model.wte(prompts) + added[:length]
+    hidden = model.trunk(x.flatten(0, 1), cache, last)
+    going = torch.ones(size, dtype=torch.bool, device=model.device)
+    for place in range(space):
+        cache.used = length + place
+        token, score = choose(model.head(hidden))
+        tokens[:size, place] = torch.where(going, token, model.config.pad_id).cpu()
+        log_probabilities[:size, place] = torch.where(going, score, 0.0).cpu()
+        going &= token != model.config.end_id
+        if place + 1 == space or not bool(going.any()):
+            return
+        x = model.wte(token) if added is None else model.wte(token) + added[length + place]
+        hidden = model.trunk(x, cache)
+
+
+class PlacedCache:
+    """Keys and values of N sequences of the same places, filled up to `used`: (layers, T, N, C). A layout.
+
+    A token's keys of all sequences stand together, because they are written and read together.
+    """
+
+    def __init__(self, model: GPT, places: Places, size: int, total: int):
+        config = model.config
+        shape = config.num_layers, total, size, config.embedding_dim
+        self.encoding: PositionEncoding = model.positions
+        self.places, self.used, self.device = places, 0, model.device
+        self.keys = torch.empty(shape, device=model.device, dtype=model.wte.weight.dtype)
+        self.values = torch.empty_like(self.keys)
+        # Both go from the first token to the last, and the last layer asks the prompt's last token by itself.
+        self._neighbours, self._prompt_neighbours = Neighbours(places), Neighbours(places)
+        self._prompt: dict[int, Sight] = {}
+        self._sight: Sight | None = None
+        self._scores: Tensor | None = None
+
+    def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor:
+        """Takes the whole prompt first, then one token at a time; `rows` are the last of each sequence, or none."""
+        size, width = self.keys.shape[2:]
+        qkv = qkv.view(size, -1, 3, num_heads, width // num_heads)
+        start, stop = self.used, self.used + qkv.shape[1]
+        query, key, value = qkv.unbind(2)
+        key = self.encoding.rotate(key, self.places.ids[start:stop], self.places.anywhere[start:stop])
+        self.keys[layer, start:stop] = key.flatten(2).transpose(0, 1)
+        self.values[layer, start:stop] = value.flatten(2).transpose(0, 1)
+        first = start if rows is None else stop - 1
+        query = self.encoding.rotate(query[:, first - start :], self.places.asks[first:stop])
+        if stop - first == 1:
+            return self._one(query[:, 0], layer, first)
+        blocks = [
+            self._many(part, layer, first + number * _BLOCK) for number, part in enumerate(query.split(_BLOCK, 1))
+        ]
+        return torch.cat(blocks, 1).flatten(0, 1)
+
+    def _one(self, query: Tensor, layer: int, token: int) -> Tensor:  # (N, H, D) -> (N, C)
+        keys, scores = self._seen(token)
+        heads = query.shape[1]
+        key, value = self.keys[layer], self.values[layer]
+        if keys is None:
+            key, value = key[: token + 1], value[: token + 1]
+        else:
+            key, value = key.index_select(0, keys), value.index_select(0, keys)
+        key, value = (x.unflatten(2, (heads, -1)) for x in (key, value))  # (K, N, H, D)
+        if keys is None:
+            mask = None if scores is None else scores[None, :, None].expand(len(query), -1, -1, -1)
+            attended = F.scaled_dot_product_attention(
+                query[:, :, None], key.permute(1, 2, 0, 3), value.permute(1, 2, 0, 3), attn_mask=mask
+            )
+            return attended.flatten(1)
+        # As few keys as a window leaves are faster multiplied one by one than in products of matrices.
+        products = (query * key).sum(-1) * scale(query.shape[2])  # (K, N, H)
+        weights = (products if scores is None else products + scores.T[:, None]).softmax(0)
+        return (weights[..., None] * value).sum(0).flatten(1)
+
+    def _seen(self, token: int) -> tuple[Tensor | None, Tensor | None]:
+        """The keys that a token sees, (K,), None for all before it; and their scores, (H or 1, K) or None."""
+        ahead = 1 if self.places.windows is None else _AHEAD
+        if self._sight is None or not self._sight.start <= token < self._sight.stop:
+            stop = min(token + ahead, self.keys.shape[1])
+            self._sight = Sight(self.places, token, stop, self.device, self._neighbours.see(token, stop))
+            self._scores = self.encoding.scores(self._sight)
+        start, stop = self._sight.pairs.starts[token - self._sight.start :][:2].tolist()
+        keys = None if self.places.windows is None else self._sight.keys[start:stop]
+        return keys, None if self._scores is None else self._scores[:, start:stop]
+
+    def _prompt_sight(self, start: int, stop: int) -> Sight:
+        """What a block of the prompt sees: looked up once, for all layers."""
+        if start not in self._prompt:
+            found = self._prompt_neighbours.see(start, stop)
+            self._prompt[start] = Sight(self.places, start, stop, self.device, found)
+        return self._prompt[start]
+
+    def _many(self, query: Tensor, layer: int, start: int) -> Tensor:  # (N, Q, H, D) -> (N, Q, C)
+        stop, heads = start + query.shape[1], query.shape[2]
+        scores = self.encoding.matrix(self._prompt_sight(start, stop))[None]
+        key, value = (x[layer, :stop].unflatten(2, (heads, -1)) for x in (self.keys, self.values))  # (T, N, H, D)
+        if self.places.windows is not None:  # only the keys that some query of the block sees
+            near = scores[0, 0].isfinite().any(0).nonzero()[:, 0]
+            key, value, scores = key[near], value[near], scores[..., near]
+        key, value = key.permute(1, 2, 0, 3), value.permute(1, 2, 0, 3)
+        mask = scores.expand(1, heads, -1, -1)
+        attended = F.scaled_dot_product_attention(query.transpose(1, 2), key, value, attn_mask=mask)
+        return attended.transpose(1, 2).flatten(2)

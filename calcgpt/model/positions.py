@@ -1,0 +1,202 @@
+"""What position ids do to attention: learned, sinusoidal, rotary, ALiBi, FIRE, relative bias, none; and segments.
+
+Sizes: T tokens, A axes of an id, C channels, H heads, D = C / H, n pairs of a query and a key that it sees.
+Where a token is seen from anywhere on an axis there is no distance, and each encoding says what it takes instead.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from calcgpt.arithmetic.cells import SEGMENTS
+from calcgpt.errors import UnsupportedProblem
+from calcgpt.model.config import GPTConfig
+from calcgpt.tokens.places import Pairs, Places, visible
+
+_BASE = 10_000.0  # of rotary and sinusoidal wavelengths
+_FIRE_WIDTH = 32
+
+
+class Sight:
+    """What the tokens from `start` to `stop` of some places see, as tensors.
+
+    pairs: queries and keys. distances: (n, A) asks less id. unknown: (n, A) true where there is none. flat: (n,) where
+    a pair stands in the matrix of `stop - start` queries by `stop` keys.
+    """
+
+    def __init__(self, places: Places, start: int, stop: int, device: torch.device, found: Pairs | None = None):
+        self.places, self.start, self.stop = places, start, stop
+        self.pairs: Pairs = found or visible(places, start, stop)
+        queries, keys = self.pairs.queries, self.pairs.keys
+        distances = places.asks[queries] - places.ids[keys]
+        unknown = places.anywhere[keys]
+        self.distances = torch.from_numpy(np.where(unknown, 0, distances)).to(device)
+        self.unknown = torch.from_numpy(unknown).to(device)
+        self.asks = torch.from_numpy(places.asks[queries]).to(device)
+        self.flat = torch.from_numpy((queries - start) * stop + keys).to(device)
+        self.keys = torch.from_numpy(keys).to(device)
+        self._different: dict[int, tuple[Tensor, Tensor]] = {}
+
+    @torch.inference_mode(False)  # what is kept may be trained with later
+    def different(self, reach: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """The distances that occur, cut off at `reach`, as rows of table indices (m, A); and which pair has which (n,).
+
+        An axis has 2 * reach + 2 indices: the distances, and the last where there is none.
+        """
+        key = hash(reach)
+        if key not in self._different:
+            limits = torch.tensor(reach, device=self.distances.device)
+            index = self.distances.clamp(-limits, limits) + limits
+            index = torch.where(self.unknown, 2 * limits + 1, index)
+            self._different[key] = torch.unique(index, dim=0, return_inverse=True)
+        return self._different[key]
+
+
+@lru_cache(maxsize=512)
+@torch.inference_mode(False)
+def sight(places: Places, start: int, stop: int, device: torch.device) -> Sight:
+    """A `Sight`, kept: the shapes of training come again and again."""
+    return Sight(places, start, stop, device)
+
+
+class PositionEncoding(nn.Module):
+    """The encoding of a config's position scheme.
+
+    Raises:
+        UnsupportedProblem: (when asked) ids that a learned table has no place for.
+    """
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        scheme, width, heads = config.positions, config.embedding_dim, config.num_heads
+        self.scheme, self.width, self.num_heads = scheme, width, heads
+        if scheme.segments:
+            self.segment = nn.Embedding(len(SEGMENTS), width)
+            self.next_segment = nn.Embedding(len(SEGMENTS), width)
+        if scheme.encoding == "learned":
+            # Of each axis one more than there are ids: the last is that of a token seen from anywhere.
+            self.table = nn.Embedding(scheme.axes * (scheme.max_id + 1), width)
+        elif scheme.encoding == "relative":
+            self.reach = scheme.windows or (scheme.max_id,) * scheme.axes
+            self.bias = nn.Parameter(torch.zeros(scheme.axes, 2 * max(self.reach) + 2, heads))
+        elif scheme.encoding == "fire":
+            self.fire = nn.ModuleList(Fire(heads) for _ in range(scheme.axes))
+        for embedding in self.modules():
+            if isinstance(embedding, nn.Embedding):
+                nn.init.normal_(embedding.weight, std=0.02)
+
+    def embed(self, places: Places, offset: Tensor | None = None, stop: int | None = None) -> Tensor | None:
+        """What is added to the tokens' embeddings: (T, C), with an `offset` (B,) of the ids (B, T, C), or None."""
+        device = next(self.parameters(), torch.empty(0)).device
+        parts: list[Tensor] = []
+        if places.segments is not None and places.next_segments is not None:
+            both = (self.segment, places.segments), (self.next_segment, places.next_segments)
+            parts += [module(torch.from_numpy(index[:stop]).to(device)) for module, index in both]
+        if self.scheme.encoding in ("learned", "sinusoidal"):
+            ids = torch.from_numpy(places.ids[:stop]).to(device)
+            anywhere = torch.from_numpy(places.anywhere[:stop]).to(device)
+            moved = ids if offset is None else ids + offset.view(-1, 1, 1)
+            absolute = self._learned if self.scheme.encoding == "learned" else self._sinusoidal
+            parts.append(absolute(moved, anywhere))
+        return sum(parts[1:], parts[0]) if parts else None
+
+    def _learned(self, ids: Tensor, anywhere: Tensor) -> Tensor:
+        size = self.scheme.max_id
+        anywhere = anywhere | (ids < 0)  # far from everything, and so at no id
+        if self.scheme.offset == "circular":
+            ids = ids % size
+        largest = int(torch.where(anywhere, 0, ids).max()) if ids.numel() else 0
+        if largest >= size:
+            raise UnsupportedProblem(f"this model has {size} position ids, and the problem needs {largest + 1}")
+        axes = torch.arange(ids.shape[-1], device=ids.device) * (size + 1)
+        return self.table(torch.where(anywhere, size, ids) + axes).sum(-2)
+
+    def _sinusoidal(self, ids: Tensor, anywhere: Tensor) -> Tensor:
+        """Vaswani et al., "Attention Is All You Need" (2017), section 3.5; summed over axes."""
+        half = self.width // 2
+        angles = torch.where(anywhere, 0, ids)[..., None] * _wavelengths(half, ids.device)
+        waves = torch.cat([angles.sin(), angles.cos()], -1).sum(-2)
+        return F.pad(waves, (0, self.width - 2 * half))
+
+    def scores(self, seen: Sight) -> Tensor | None:
+        """What each pair's score is raised by: (H, n), or None where that is 0 everywhere."""
+        if self.scheme.encoding == "relative":
+            index, which = seen.different(self.reach)
+            axes = torch.arange(index.shape[1], device=index.device)
+            return self.bias[axes, index].sum(1)[which].T
+        if self.scheme.encoding == "alibi":
+            distance = seen.distances.abs().sum(1).float()
+            return -alibi_slopes(self.num_heads, distance.device)[:, None] * distance
+        if self.scheme.encoding == "fire":
+            parts = [
+                fire(seen.distances[:, axis], seen.asks[:, axis], seen.unknown[:, axis])
+                for axis, fire in enumerate(self.fire)
+            ]
+            return torch.stack(parts).sum(0).T
+        return None
+
+    def matrix(self, seen: Sight) -> Tensor:
+        """The scores as a matrix (H, Q, K), minus infinity where a query does not see a key."""
+        scores = self.scores(seen)
+        if scores is None:
+            scores = torch.zeros(1, len(seen.flat), device=seen.flat.device)
+        shape = len(scores), (seen.stop - seen.start) * seen.stop
+        full = torch.full(shape, float("-inf"), device=scores.device, dtype=scores.dtype)
+        return full.index_copy(1, seen.flat, scores).view(len(scores), -1, seen.stop)
+
+    def rotate(self, x: Tensor, ids: np.ndarray, anywhere: np.ndarray | None = None) -> Tensor:
+        """Queries or keys (..., T, H, D), turned by their ids (T, A), each axis by its own share of the channels.
+
+        Su et al., "RoFormer" (2021), section 3.4.2. Where a key is seen from anywhere it is not turned.
+        """
+        if self.scheme.encoding != "rotary":
+            return x
+        places = torch.from_numpy(ids if anywhere is None else np.where(anywhere, 0, ids)).to(x.device)
+        half = x.shape[-1] // (2 * places.shape[1])
+        angles = (places[:, :, None] * _wavelengths(half, x.device)).flatten(1)[:, None]  # (T, 1, A * half)
+        first, second = x.chunk(2, -1)
+        sine, cosine = angles.sin().to(x.dtype), angles.cos().to(x.dtype)
+        return torch.cat([first * cosine - second * sine, second * cosine + first * sine], -1)
+
+
+class Fire(nn.Module):
+    """Li et al., "Functional Interpolation for Relative Positions improves Long Context Transformers" (2024), eq. 3.
+
+    The distance, on a logarithmic scale and divided by the query's own id, goes through a small network.
+    """
+
+    def __init__(self, num_heads: int):
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(1, _FIRE_WIDTH), nn.ReLU(), nn.Linear(_FIRE_WIDTH, num_heads))
+        self.scale = nn.Parameter(torch.tensor(0.1))
+        self.threshold = nn.Parameter(torch.tensor(float(64)))
+        self.anywhere = nn.Parameter(torch.zeros(num_heads))
+
+    def forward(self, distances: Tensor, asks: Tensor, unknown: Tensor) -> Tensor:  # 3 x (n,) -> (n, H)
+        def log(x: Tensor) -> Tensor:
+            return torch.log1p(self.scale.abs() * x)
+
+        farthest = torch.maximum(asks.float(), self.threshold.abs())
+        share = log(distances.abs().float()) / log(farthest).clamp_min(1e-6)
+        result: Tensor = self.network(share[:, None])
+        return torch.where(unknown[:, None], self.anywhere, result)
+
+
+def alibi_slopes(num_heads: int, device: torch.device) -> Tensor:
+    """Press et al., "Train Short, Test Long" (2022), section 3: a geometric sequence from 2^(-8/H), (H,)."""
+    return 2.0 ** (-8.0 / num_heads * torch.arange(1, num_heads + 1, device=device))
+
+
+def _wavelengths(count: int, device: torch.device) -> Tensor:
+    return _BASE ** (-torch.arange(count, device=device) / max(1, count))
+
+
+def scale(depth: int) -> float:
+    """What a product of a query and a key is multiplied with."""
+    return 1 / math.sqrt(depth)
