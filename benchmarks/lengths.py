@@ -32,7 +32,8 @@ def main(options: argparse.Namespace) -> None:
         report = evaluate_lengths(solver, lengths, trained_problems(solver.run), options.count, options.test_seed)
         seconds = time.perf_counter() - started
         succeeded += report["right"] == report["problems"]
-        rows = [f"{row['operation']} {row['digits']}: {row['right']:,} of {row['problems']:,}" for row in report["buckets"]]
+        found = report["buckets"]
+        rows = [f"{row['operation']} {row['digits']}: {row['right']:,} of {row['problems']:,}" for row in found]
         print(
             f"seed {seed}: trained in {results['training_time']:.1f} s ({results['steps']:,} steps, "
             f"{results['model_params']:,} parameters); {'; '.join(rows)}; asked in {seconds:.0f} s",

@@ -1,4 +1,4 @@
-"""Position schemes side by side: one model, the same sums of at most 10 digits, the same steps; and our own, taken apart.
+"""Position schemes side by side: one model, the same sums of at most 10 digits and steps; and our own, taken apart.
 
 python benchmarks/schemes.py [--steps 1500] [--count 100]
 """
@@ -24,7 +24,7 @@ OURS = Positions(ids="coupled", encoding="relative", window=(1,), segments=True,
 PARTS = {
     "coupled ids, window 1, segments, ahead": OURS,
     "... without window (distances up to 8)": dataclasses.replace(OURS, window=(), max_id=8),
-    "... without coupling (window 40 on the order of tokens)": dataclasses.replace(OURS, ids="sequential", window=(40,)),
+    "... without coupling (window 40 on tokens' order)": dataclasses.replace(OURS, ids="sequential", window=(40,)),
     "... without segments": dataclasses.replace(OURS, segments=False),
     "... not asking ahead, window 2": dataclasses.replace(OURS, ahead=False, window=(2,)),
     "... a window alone (no bias)": dataclasses.replace(OURS, encoding="none"),

@@ -54,7 +54,6 @@ def widen(digits: Digits, width: int) -> Digits:
     return np.pad(digits, ((0, 0), (0, width - digits.shape[1])))
 
 
-
 def add(a: Digits, b: Digits) -> Digits:
     """a + b: (N, W) of both -> (N, W + 1)."""
     total = np.zeros((len(a), a.shape[1] + 1), np.uint8)
@@ -100,7 +99,6 @@ def carried(columns: NDArray[Any]) -> Digits:
         columns[:, column] %= 10
     columns[:, -1:] %= 10
     return columns.astype(np.uint8)
-
 
 
 def words(digits: Digits) -> Words:

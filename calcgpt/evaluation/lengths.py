@@ -33,7 +33,7 @@ def parse_length(text: str) -> tuple[int, ...]:
         ConfigError: it is none of these.
     """
     match = re.fullmatch(r"([1-9][0-9]{0,5})(?:([x*])([1-9][0-9]{0,5}))?", text)
-    if not match:
+    if not match or match[0].endswith("*1"):
         raise ConfigError(f"expected digits such as 100, 20x10 (20 and 10) or 30*5 (five operands of 30), not {text!r}")
     first, kind, second = int(match[1]), match[2], int(match[3] or 2)
     if kind == "x":
@@ -67,7 +67,7 @@ def evaluate_lengths(
         ConfigError: the model does not write columns, or no operator takes so many operands.
     """
     started = time.perf_counter()
-    shapes = list(_shapes(solver, lengths))
+    shapes = list(dict.fromkeys(_shapes(solver, lengths)))  # 20x10 and 20 are the same sum
     if not shapes:
         raise ConfigError("this model has no operator for so many operands")
     rows: list[dict[str, Any]] = []

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from calcgpt.model.gpt import GPT
 
+FEW = 32  # sequences below which one thread decodes as fast as more
+
 
 @dataclass
 class Completions:

@@ -62,7 +62,8 @@ def ask(
     choose = Chooser(solver.model, temperature, seed)
     completions = decode_placed(choose, prompts, places, len(places), progress)
     codes = [0 if token in (PAD, END) else min(ord(token), 127) for token in solver.tokenizer.id_to_token]
-    numbers, readable = traces.read(problems.shape, np.array(codes, np.uint8)[completions.tokens.numpy()])
+    tokens = completions.tokens[:, : len(places) - places.prompt - 1]  # what has not ended then has a token more
+    numbers, readable = traces.read(problems.shape, np.array(codes, np.uint8)[tokens.numpy()])
     readable &= completions.ended.numpy()
     return ColumnAnswers(numbers, readable, numbers.equal(problems.solutions()) & readable, completions)
 

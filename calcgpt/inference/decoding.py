@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from calcgpt.errors import ConfigError, UnsupportedProblem
-from calcgpt.inference.choosing import Chooser, Completions, gather
+from calcgpt.inference.choosing import FEW, Chooser, Completions, gather
 from calcgpt.model.gpt import GPT
 from calcgpt.model.layouts import KVCache
+from calcgpt.runtime.device import one_thread
 
 CHUNK = 1024  # prompts decoded together; many more leave the processor's caches and take longer
 SHARING = 64  # prompts from which on looking for common beginnings pays
@@ -60,7 +61,8 @@ def decode(
     log_probabilities = torch.zeros(size, space)
     done = 0
     for rows, length in _chunks(prompts, lengths):
-        _complete(choose, prompts[rows, :length], min(space, limit - length), rows, tokens, log_probabilities)
+        with one_thread(len(rows) < FEW):
+            _complete(choose, prompts[rows, :length], min(space, limit - length), rows, tokens, log_probabilities)
         done += len(rows)
         if progress:
             progress(done, size)

@@ -12,14 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calcgpt.inference.choosing import Chooser, Completions, gather
+from calcgpt.inference.choosing import FEW, Chooser, Completions, gather
+from calcgpt.inference.slots import Slots, slots
 from calcgpt.model.gpt import GPT
 from calcgpt.model.positions import PositionEncoding, Sight, scale
+from calcgpt.runtime.device import one_thread
 from calcgpt.tokens.places import Neighbours, Places
 
-_CACHED = 400_000  # tokens whose keys and values are held at a time; bounds the memory
+_CACHED = 2**28  # bytes of keys and values that are held at a time
 _BLOCK = 256  # queries of a prompt that look at their keys together
-_AHEAD = 512  # written tokens whose keys are looked up together
 
 
 @torch.inference_mode()
@@ -38,21 +39,23 @@ def decode_placed(
     space = min(space, len(places) - length)
     tokens = torch.full((size, space), choose.model.config.pad_id)
     log_probabilities = torch.zeros(size, space)
-    at_once = max(1, _CACHED // (length + space))
+    plan = slots(places, length, length + space, choose.model.device)
+    config = choose.model.config
+    at_once = max(1, _CACHED // (8 * config.num_layers * config.embedding_dim * plan.count))
     for start in range(0, size, at_once):
         part = slice(start, start + at_once)
-        _complete(choose, prompts[part].to(choose.model.device), places, tokens[part], log_probabilities[part])
+        with one_thread(len(tokens[part]) < FEW):
+            _complete(choose, prompts[part].to(choose.model.device), plan, tokens[part], log_probabilities[part])
         if progress:
             progress(min(start + at_once, size))
     return gather(tokens, log_probabilities, choose.model.config.pad_id, choose.model.config.end_id)
 
 
-def _complete(choose: Chooser, prompts: Tensor, places: Places, tokens: Tensor, log_probabilities: Tensor) -> None:
+def _complete(choose: Chooser, prompts: Tensor, plan: Slots, tokens: Tensor, log_probabilities: Tensor) -> None:
     """Write the completions of prompts (n, P) into the first n rows of `tokens` and `log_probabilities`."""
     model, (size, length), space = choose.model, prompts.shape, tokens.shape[1]
-    total = length + space
-    added = model.positions.embed(places, stop=total)
-    cache = PlacedCache(model, places, size, total)
+    added = model.positions.embed(plan.places, stop=length + space)
+    cache = PlacedCache(model, plan, size)
     last = torch.arange(1, size + 1, device=model.device) * length - 1
     x = model.wte(prompts) if added is None else model.wte(prompts) + added[:length]
     hidden = model.trunk(x.flatten(0, 1), cache, last)
@@ -70,33 +73,34 @@ def _complete(choose: Chooser, prompts: Tensor, places: Places, tokens: Tensor, 
 
 
 class PlacedCache:
-    """Keys and values of N sequences of the same places, filled up to `used`: (layers, T, N, C). A layout.
+    """Keys and values of N sequences of the same places, `used` of whose tokens were read: (layers, slots, N, C).
 
-    A token's keys of all sequences stand together, because they are written and read together.
+    As a layout it takes a whole prompt first, then one token at a time. A token's keys of all sequences stand together,
+    because they are written and read together.
     """
 
-    def __init__(self, model: GPT, places: Places, size: int, total: int):
-        config = model.config
-        shape = config.num_layers, total, size, config.embedding_dim
+    def __init__(self, model: GPT, plan: Slots, size: int):
+        config, places = model.config, plan.places
+        shape = config.num_layers, plan.count, size, config.embedding_dim
         self.encoding: PositionEncoding = model.positions
-        self.places, self.used, self.device = places, 0, model.device
+        self.plan, self.places, self.used, self.device = plan, places, 0, model.device
         self.keys = torch.empty(shape, device=model.device, dtype=model.wte.weight.dtype)
         self.values = torch.empty_like(self.keys)
-        # Both go from the first token to the last, and the last layer asks the prompt's last token by itself.
-        self._neighbours, self._prompt_neighbours = Neighbours(places), Neighbours(places)
+        self._neighbours = Neighbours(places)
         self._prompt: dict[int, Sight] = {}
-        self._sight: Sight | None = None
-        self._scores: Tensor | None = None
+        self._scores: tuple[int, Tensor | None] | None = None
 
     def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor:
-        """Takes the whole prompt first, then one token at a time; `rows` are the last of each sequence, or none."""
+        """`rows` are the last of each sequence, or none."""
         size, width = self.keys.shape[2:]
         qkv = qkv.view(size, -1, 3, num_heads, width // num_heads)
         start, stop = self.used, self.used + qkv.shape[1]
         query, key, value = qkv.unbind(2)
         key = self.encoding.rotate(key, self.places.ids[start:stop], self.places.anywhere[start:stop])
-        self.keys[layer, start:stop] = key.flatten(2).transpose(0, 1)
-        self.values[layer, start:stop] = value.flatten(2).transpose(0, 1)
+        at = self.plan.of[start]  # a prompt has the first slots
+        at_once = slice(at, at + stop - start)
+        self.keys[layer, at_once] = key.flatten(2).transpose(0, 1)
+        self.values[layer, at_once] = value.flatten(2).transpose(0, 1)
         first = start if rows is None else stop - 1
         query = self.encoding.rotate(query[:, first - start :], self.places.asks[first:stop])
         if stop - first == 1:
@@ -107,7 +111,7 @@ class PlacedCache:
         return torch.cat(blocks, 1).flatten(0, 1)
 
     def _one(self, query: Tensor, layer: int, token: int) -> Tensor:  # (N, H, D) -> (N, C)
-        keys, scores = self._seen(token)
+        keys, scores = self.plan.seen(token, self._scored(token))
         heads = query.shape[1]
         key, value = self.keys[layer], self.values[layer]
         if keys is None:
@@ -126,21 +130,16 @@ class PlacedCache:
         weights = (products if scores is None else products + scores.T[:, None]).softmax(0)
         return (weights[..., None] * value).sum(0).flatten(1)
 
-    def _seen(self, token: int) -> tuple[Tensor | None, Tensor | None]:
-        """The keys that a token sees, (K,), None for all before it; and their scores, (H or 1, K) or None."""
-        ahead = 1 if self.places.windows is None else _AHEAD
-        if self._sight is None or not self._sight.start <= token < self._sight.stop:
-            stop = min(token + ahead, self.keys.shape[1])
-            self._sight = Sight(self.places, token, stop, self.device, self._neighbours.see(token, stop))
-            self._scores = self.encoding.scores(self._sight)
-        start, stop = self._sight.pairs.starts[token - self._sight.start :][:2].tolist()
-        keys = None if self.places.windows is None else self._sight.keys[start:stop]
-        return keys, None if self._scores is None else self._scores[:, start:stop]
+    def _scored(self, token: int) -> Tensor | None:
+        every = self.plan.sight is not None
+        if self._scores is None or not (every or self._scores[0] == token):
+            self._scores = token, self.plan.scored(self.encoding, token)
+        return self._scores[1]
 
     def _prompt_sight(self, start: int, stop: int) -> Sight:
         """What a block of the prompt sees: looked up once, for all layers."""
         if start not in self._prompt:
-            found = self._prompt_neighbours.see(start, stop)
+            found = self._neighbours.see(start, stop)
             self._prompt[start] = Sight(self.places, start, stop, self.device, found)
         return self._prompt[start]
 

@@ -15,6 +15,8 @@ from calcgpt.model import folder as layout
 logger = logging.getLogger(__name__)
 
 MODELS = "models"
+SHIPPED = Path(__file__).parents[1] / "_models"  # what comes with the package
+DEFAULT = "calculator"  # of those, the one that is meant where there is no other
 _KINDS = {layout.RUNNING: "running", layout.PREVIOUS: "previous", layout.INTERRUPTED: "interrupted"}
 
 
@@ -63,18 +65,27 @@ def list_models(root: str | Path = MODELS) -> list[ModelSummary]:
 
 
 def newest_model(root: str | Path = MODELS) -> Path:
-    """The model written last, those set aside left out. Raises ModelFolderError where there is none."""
+    """The model written last, those set aside left out; without any the calculator that comes with the package.
+
+    Raises ModelFolderError where there is neither.
+    """
     for summary in list_models(root):
         if not summary.set_aside:
             return summary.path
+    if _holds_model(SHIPPED / DEFAULT):
+        return SHIPPED / DEFAULT
     raise ModelFolderError(f"there is no model in {root}: train one (calcgpt train three-digit), or name a folder")
 
 
 def find_model(name: str | Path, root: str | Path = MODELS) -> Path:
-    """The folder of a model: `name` is a path, or a name under `root`. Raises ModelFolderError for others."""
+    """The folder of a model: `name` is a path, or a name under `root`, or of what comes with the package.
+
+    Raises ModelFolderError for others.
+    """
     given = Path(name).expanduser()
     under = Path(root) / given
-    for path in (given, under):
+    shipped = [SHIPPED / given] if len(given.parts) == 1 and given.parts[0] != ".." else []
+    for path in (given, under, *shipped):
         if _holds_model(path):
             return path
     if given.exists() and not under.exists():

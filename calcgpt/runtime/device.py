@@ -150,3 +150,22 @@ def _cuda_state_setter() -> Callable[[], None]:
 def _flushes_denormals() -> bool:
     """PyTorch has only a setter; what it sets is the processor's flag, which Python's floats obey too."""
     return sys.float_info.min / 2 == 0.0
+
+
+@contextmanager
+def one_thread(wanted: bool) -> Iterator[None]:
+    """Compute on one thread, where `wanted`: tiny products gain nothing from more, and wait for them to meet.
+
+    On a processor that others use too, that waiting takes many times as long as the products.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    if not wanted or before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from calcgpt.errors import ModelFolderError
+from calcgpt.model import catalog
 from calcgpt.model.store import RunFolder, find_model, list_models, newest_model, scan_models, write_model
 
 
@@ -55,7 +56,22 @@ def test_the_newest_is_never_one_that_is_set_aside(root: Path, model: Any) -> No
     assert newest_model(str(root)) == root / "old"
 
 
-def test_no_model_at_all(tmp_path: Path) -> None:
+def test_without_any_model_the_one_that_ships_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert newest_model(tmp_path / "models") == catalog.SHIPPED / "calculator"
+    assert find_model("calculator", tmp_path / "models") == catalog.SHIPPED / "calculator"
+    assert scan_models(tmp_path / "models") == ([], [])
+    for name in ("..", "../_models/calculator", "."):
+        with pytest.raises(ModelFolderError):
+            find_model(name, tmp_path / "models")
+
+
+def test_one_of_ones_own_comes_first(root: Path) -> None:
+    (root / "old").rename(root / "calculator")
+    assert find_model("calculator", root) == root / "calculator" and newest_model(root).parent == root
+
+
+def test_no_model_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "SHIPPED", tmp_path / "nowhere")
     assert scan_models(tmp_path / "models") == ([], [])
     with pytest.raises(ModelFolderError, match=r"there is no model in .*models: train one"):
         newest_model(tmp_path / "models")

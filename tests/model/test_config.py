@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import math
 import re
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from calcgpt.errors import ConfigError, ModelFolderError
 from calcgpt.model.config import GPTConfig
+from calcgpt.tokens.scheme import Positions
 
 HUGE = 10**5000  # more digits than Python writes
 SIZES = ("vocab_size", "max_length", "embedding_dim", "num_layers", "num_heads", "feedforward_dim")
@@ -98,6 +100,77 @@ def test_a_foreign_or_damaged_config_json_is_told() -> None:
     ]:
         with pytest.raises(ModelFolderError, match=re.escape(reason)):
             GPTConfig.from_dict(bad)
+
+
+def schemes() -> list[Positions]:
+    return [
+        Positions("coupled", "relative", (1,), segments=True, ahead=True),
+        Positions("coupled", "rotary", (1, 2, 0, 1)),
+        Positions("abacus", "learned", offset="circular", max_id=77),
+        Positions("sequential", "sinusoidal", offset="uniform"),
+        Positions("sequential", "learned", (3,)),
+        Positions(segments=True),
+        Positions(encoding="none"),
+    ]
+
+
+@pytest.mark.parametrize("positions", schemes(), ids=str)
+def test_other_positions_have_a_config_json_of_their_own(positions: Positions) -> None:
+    made = config(embedding_dim=32, num_layers=3, num_heads=4, feedforward_dim=80, dropout=0.1, positions=positions)
+    written = json.loads(json.dumps(made.to_dict()))
+    assert written["model_type"] == "calcgpt", "no GPT-2: nobody shall open it as one"
+    assert "architectures" not in written and "n_embd" not in written
+    assert GPTConfig.from_dict(written) == made
+    assert written["positions"]["ids"] == positions.ids and written["positions"]["window"] == list(positions.window)
+
+
+def test_gpt2s_positions_have_gpt2s_config_json() -> None:
+    assert config().positions == Positions() and config(positions=Positions()).to_dict() == config().to_dict()
+    assert "positions" not in config().to_dict()
+
+
+def test_a_damaged_config_json_of_our_own_is_told() -> None:
+    good = config(positions=schemes()[0]).to_dict()
+    positions = good["positions"]
+    for bad, reason in [
+        ({name: value for name, value in good.items() if name != "positions"}, "positions"),
+        ({name: value for name, value in good.items() if name != "vocab_size"}, "vocab_size"),
+        ({**good, "num_heads": 5}, "num_heads must divide"),
+        ({**good, "positions": None}, "config.json is damaged"),
+        ({**good, "positions": [1]}, "config.json is damaged"),
+        ({**good, "positions": {**positions, "ids": "spiral"}}, "positions.ids must be one of"),
+        ({**good, "positions": {**positions, "window": [1, 2]}}, "positions.window"),
+        ({**good, "positions": {**positions, "colour": "red"}}, "colour"),
+    ]:
+        with pytest.raises(ModelFolderError, match="config.json is damaged") as caught:
+            GPTConfig.from_dict(bad)
+        assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ids", "width", "heads", "good"),
+    [
+        *(("sequential", 16, 8, True), ("sequential", 12, 4, False), ("abacus", 15, 5, False), ("abacus", 6, 1, True)),
+        *(("coupled", 32, 4, True), ("coupled", 16, 4, False), ("coupled", 48, 4, False), ("coupled", 64, 4, True)),
+    ],
+)
+def test_rotary_turns_pairs_of_channels_on_every_axis(ids: Any, width: int, heads: int, good: bool) -> None:
+    def made(encoding: Any) -> GPTConfig:
+        return config(embedding_dim=width, num_heads=heads, positions=Positions(ids, encoding))
+
+    assert made("relative").embedding_dim == width
+    if good:
+        assert made("rotary").embedding_dim == width
+        return
+    parts = 8 if ids == "coupled" else 2
+    with pytest.raises(ConfigError, match=f"expected a multiple of {parts} channels a head, not {width // heads}"):
+        made("rotary")
+
+
+@pytest.mark.parametrize("value", [None, "coupled", {"ids": "coupled"}, 1], ids=kind_of)
+def test_positions_are_positions(value: Any) -> None:
+    with pytest.raises(ConfigError, match="positions must be a Positions"):
+        config(positions=value)
 
 
 def test_every_field_is_described() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from calcgpt.arithmetic.columns import Shape
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.model.layouts import IGNORE, LossBatch, PlacedBatch
+from calcgpt.model.positions import Sight
 from calcgpt.tokens.places import Places, place_sequence, place_shape
 from calcgpt.tokens.scheme import Positions
 
@@ -95,6 +97,43 @@ def test_gradients_are_those_of_a_full_pass(scheme: Positions, layers: int) -> N
             torch.testing.assert_close(found[name], expected[name], atol=1e-5, rtol=1e-4)
         moved = [name for name in expected if name.startswith("positions.") and found[name].abs().sum() > 0]
         assert moved or not list(model.positions.parameters()), "the positions are trained too"
+
+
+def attention_by_hand(model: GPT, x: Tensor, places: Places) -> Tensor:
+    """One block's attention, query by query and key by key: softmax(q k / root of the depth + raise) v."""
+    attention, encoding, heads = model.h[0].attn, model.positions, model.config.num_heads
+    depth = x.shape[1] // heads
+    query, key, value = (x @ attention.c_attn.weight + attention.c_attn.bias).view(len(x), 3, heads, depth).unbind(1)
+    query, key = encoding.rotate(query, places.asks), encoding.rotate(key, places.ids, places.anywhere)
+    seen = Sight(places, 0, len(places), x.device)
+    raised, pairs = encoding.scores(seen), list(zip(*seen.pairs[:2], strict=True))
+    gathered = torch.zeros(len(x), heads, depth)
+    for token in range(len(x)):
+        for head in range(heads):
+            scores = {
+                own: float(query[token, head] @ key[own, head]) / math.sqrt(depth)
+                + (0 if raised is None else float(raised[head, number]))
+                for number, (asking, own) in enumerate(pairs)
+                if asking == token
+            }
+            weights = {own: math.exp(score - max(scores.values())) for own, score in scores.items()}
+            for own, weight in weights.items():
+                gathered[token, head] += weight / sum(weights.values()) * value[own, head]
+    return gathered.flatten(1) @ attention.c_proj.weight + attention.c_proj.bias
+
+
+@torch.no_grad()
+@EVERY_SCHEME
+def test_a_pass_is_attention_over_what_each_token_sees(scheme: Positions) -> None:
+    model = lively(scheme, 1)
+    for shape in SHAPES[:3]:
+        places = place_shape(shape, scheme)
+        ids, block = ids_of(places, 1), model.h[0]
+        added = model.positions.embed(places)
+        x = model.wte(ids[0]) if added is None else model.wte(ids[0]) + added
+        x = x + attention_by_hand(model, block.ln_1(x), places)
+        expected = model.head(x + block.mlp(block.ln_2(x)))
+        torch.testing.assert_close(model(ids, places=places).logits[0], expected, atol=1e-4, rtol=1e-4)
 
 
 @EVERY_SCHEME

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from calcgpt.arithmetic.columns import group, parse_columns
 from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.model.store import read_model
+from calcgpt.tokens.scheme import Positions
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import load_file_data
 from calcgpt.training.seen import trained_problems
@@ -39,6 +41,28 @@ def test_of_a_task(config_of: Config, train: Any) -> None:
     assert sorted(set(scan(sorted(trainer.examples)).problems.keys().tolist())) == seen.tolist()
     assert len(trainer.examples) > 100
     assert not set(scan(trainer.data.test).problems.keys().tolist()) & set(seen.tolist())
+
+
+def test_of_columns(config_of: Config, train: Any) -> None:
+    config = config_of(
+        task=Task(("+", "-", "*", "//"), max_digits=(2,), max_operands=3),  # type: ignore[arg-type]
+        notation=Notation(work="columns"),
+        positions=Positions("coupled", "relative", (1,)),
+        batch_tokens=400,
+        gradient_accumulation=2,
+        max_steps=12,
+        curriculum_steps=5,
+        test_split=0.1,
+    )
+    trainer = train(config, kind=Watched)
+    seen = trained_problems(read_model(trainer.output_dir).run)
+    assert seen is not None and len(trainer.examples) > 150
+    prompts = [parse_columns(text.split("=")[0]) for text in trainer.examples]
+    keys = {key for _, problems in group(prompts) for key in problems.keys().tolist()}
+    assert sorted(keys) == seen.tolist()
+    tests = [parse_columns(text.split("=")[0]) for text in trainer.data.test]
+    assert len(tests) > 100
+    assert not keys & {key for _, problems in group(tests) for key in problems.keys().tolist()}
 
 
 def test_of_an_early_end(config_of: Config, train: Any) -> None:

@@ -205,6 +205,20 @@ def test_plain_text(file_config_of: Config, train: Any, tmp_path: Path) -> None:
     assert "no token for '1'" in solver.solve("1+1")["error"]
 
 
+def test_plain_text_with_an_equals_sign_is_matched_word_for_word(
+    file_config_of: Config, train: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "modular.txt"
+    path.write_text("".join(f"{a}+{b}={(a + b) % 3}\n" for a in range(6) for b in range(6)))
+    settings = {"plain_text": True, "tokenizer": "number", "no_augmentation": True, "test_split": 0.4}
+    trainer = train(file_config_of(**settings, epochs=60, learning_rate=1e-2), path)
+    test = trainer.data.test
+    lines = [text.split("=") for text in test]
+    solver = CalcGPT(trainer.output_dir, device="cpu")
+    right = [solver.complete(f"{prompt}=") == answer for prompt, answer in lines]
+    assert len(right) > 0 and trainer.results["exact_match"] == sum(right) / len(right)
+
+
 def test_what_a_trainer_needs(config_of: Config, file_config_of: Config, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected a task or a dataset, and got both: a task, and data.txt"):
         CalcGPTTrainer(config_of(), "data.txt", tmp_path)

@@ -1,0 +1,39 @@
+"""Slots: a key is where it was put as long as some token looks at it, and few are held where a window is narrow."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from calcgpt.arithmetic.columns import Shape
+from calcgpt.inference.slots import Slots
+from calcgpt.tokens.places import place_shape, visible
+from calcgpt.tokens.scheme import Positions
+
+OURS = Positions(ids="coupled", encoding="relative", window=(1,), segments=True, ahead=True)
+CPU = torch.device("cpu")
+SHAPES = [Shape("+", (6, 6)), Shape("-", (4, 4)), Shape("*", (5, 4)), Shape("//", (5, 2), True), Shape("+", (4, 4, 4))]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("scheme", [OURS, Positions(encoding="alibi", window=(5,)), Positions(encoding="alibi")])
+def test_every_key_that_is_seen_is_still_held(shape: Shape, scheme: Positions) -> None:
+    places = place_shape(shape, scheme)
+    plan = Slots(places, places.prompt, len(places), CPU)
+    held = dict(enumerate(range(places.prompt)))  # slot -> token
+    for token in range(places.prompt - 1, len(places) - 1):
+        if token >= places.prompt:
+            held[plan.of[token]] = token
+        slots, _ = plan.seen(token, None)
+        expected = visible(places, token, token + 1).keys.tolist()
+        found = range(token + 1) if slots is None else slots.tolist()
+        assert [held[slot] for slot in found] == expected
+    assert len(held) <= plan.count
+
+
+def test_a_long_product_needs_the_slots_of_a_few_rows() -> None:
+    places = place_shape(Shape("*", (40, 40)), OURS)
+    plan = Slots(places, places.prompt, len(places), CPU)
+    assert len(places) > 3000 and plan.count < 82 + 4 * 2 * 42
+    plain = place_shape(Shape("*", (40, 40)), Positions(encoding="alibi"))
+    assert Slots(plain, plain.prompt, len(plain), CPU).count == len(plain)
