@@ -1,6 +1,7 @@
 """A recipe over several seeds: training seconds, and exact match at lengths far beyond what it was trained on.
 
 python benchmarks/lengths.py addition --seeds 10 --digits 100 200 500 1000 --count 1000
+python benchmarks/lengths.py multiplication --seeds 10 --digits 20 5x20 50:100 100:100    (100 of the last two)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from calcgpt.evaluation.lengths import evaluate_lengths, parse_length
 from calcgpt.inference.solver import CalcGPT
@@ -20,7 +22,6 @@ from calcgpt.training.trainer import CalcGPTTrainer
 
 def main(options: argparse.Namespace) -> None:
     recipe = load_recipe(options.recipe)
-    lengths = [parse_length(text) for text in options.digits]
     succeeded = 0
     for seed in range(recipe.config.seed, recipe.config.seed + options.seeds):
         config = dataclasses.replace(recipe.config, seed=seed)
@@ -29,17 +30,26 @@ def main(options: argparse.Namespace) -> None:
             results = CalcGPTTrainer(config, None, folder, verbose=False).train()
             solver = CalcGPT(folder)
         started = time.perf_counter()
-        report = evaluate_lengths(solver, lengths, trained_problems(solver.run), options.count, options.test_seed)
+        rows = measure(solver, options)
         seconds = time.perf_counter() - started
-        succeeded += report["right"] == report["problems"]
-        found = report["buckets"]
-        rows = [f"{row['operation']} {row['digits']}: {row['right']:,} of {row['problems']:,}" for row in found]
+        succeeded += all(row["right"] == row["problems"] for row in rows)
+        shown = [f"{row['operation']} {row['digits']}: {row['right']:,} of {row['problems']:,}" for row in rows]
         print(
             f"seed {seed}: trained in {results['training_time']:.1f} s ({results['steps']:,} steps, "
-            f"{results['model_params']:,} parameters); {'; '.join(rows)}; asked in {seconds:.0f} s",
+            f"{results['model_params']:,} parameters); {'; '.join(shown)}; asked in {seconds:.0f} s",
             flush=True,
         )
     print(f"{succeeded} of {options.seeds} seeds answered every problem")
+
+
+def measure(solver: CalcGPT, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row for each operator and length."""
+    seen, rows = trained_problems(solver.run), []
+    for text in options.digits:
+        length, _, count = text.partition(":")
+        report = evaluate_lengths(solver, [parse_length(length)], seen, int(count or options.count), options.test_seed)
+        rows += report["buckets"]
+    return rows
 
 
 if __name__ == "__main__":

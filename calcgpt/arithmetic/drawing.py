@@ -34,24 +34,20 @@ def draw_shape(task: Task, rng: np.random.Generator, share: float = 1.0, signed:
     return Shape(symbol, tuple(int(rng.integers(1, limit + 1)) for limit in limits), signed)
 
 
-def draw(
-    shape: Shape, count: int, rng: np.random.Generator, carry_share: float = 0.0, negative_results: bool = True
-) -> ColumnProblems:
+def draw(shape: Shape, count: int, rng: np.random.Generator, carry_share: float = 0.0) -> ColumnProblems:
     """`count` problems of a shape; of two operands the longer has every digit that the shape has place for."""
     widest = max(shape.widths)
     digits = rng.integers(0, 10, (count, len(shape.widths), widest), dtype=np.uint8)
     heavy = np.arange(count) < round(count * carry_share)
     if shape.symbol in ("+", "-"):
-        _draw_columns(shape, digits, heavy, rng, negative_results)
+        _draw_columns(shape, digits, heavy, rng)
     else:
         _draw_factors(shape, digits, heavy, rng)
     signs = rng.random(digits.shape[:2]) < 0.5 if shape.signed else None
     return ColumnProblems(shape, digits, signs)
 
 
-def _draw_columns(
-    shape: Shape, digits: NDArray[np.uint8], heavy: NDArray[np.bool_], rng: np.random.Generator, negative: bool
-) -> None:
+def _draw_columns(shape: Shape, digits: NDArray[np.uint8], heavy: NDArray[np.bool_], rng: np.random.Generator) -> None:
     operands, width = len(shape.widths), shape.widths[0]
     if operands > 2:
         width -= len(str(operands))
@@ -72,9 +68,6 @@ def _draw_columns(
         digits[heavy[:, None] & (rng.random(digits.shape[:2]) < 0.5)] = 9
         digits[:, :, width:] = 0
     _shorten(digits, width, rng)
-    if shape.symbol == "-" and not negative:
-        below = ColumnProblems(Shape(*shape[:2]), digits).solutions().negative
-        digits[below] = digits[below, ::-1]
 
 
 def _shorten(digits: NDArray[np.uint8], width: int, rng: np.random.Generator) -> None:

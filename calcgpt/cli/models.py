@@ -45,7 +45,8 @@ def _list(as_json: bool) -> int:
     elif models:
         _show(models)
     else:
-        print(f"no models in {Path(MODELS).resolve()}; train one: calcgpt train three-digit")
+        train = "train one: calcgpt train three-digit (calculator comes with CalcGPT)"
+        print(f"no models in {Path(MODELS).resolve()}; {train}")
     return 0
 
 

@@ -34,8 +34,16 @@ def run(args: list[str]) -> int:
     if options.json:
         print(json.dumps([_plain(recipe) for recipe in recipes]))
         return 0
+    column = max(len(recipe.name) for recipe in recipes) + 2
     for recipe in recipes:
-        print(textwrap.fill(f"{recipe.name:<14}{recipe.description}", 79, subsequent_indent=" " * 14))
+        print(
+            textwrap.fill(
+                f"{recipe.name:<{column}}{recipe.description}",
+                79,
+                subsequent_indent=" " * column,
+                break_on_hyphens=False,
+            )
+        )
     print("\ncalcgpt recipes NAME shows one; calcgpt train NAME trains with it.")
     return 0
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,12 @@ def _lines(file: str | None) -> Iterator[Iterable[str]]:
 
 def _load(options: SolveOptions) -> CalcGPT:
     from calcgpt.inference.solver import CalcGPT
+    from calcgpt.model.catalog import SHIPPED
 
     solver = CalcGPT(options.model, device=options.device)
-    if options.model is None:
-        print(f"model: {solver.path}", file=sys.stderr)
+    if options.model is None and solver.path is not None:
+        ships = solver.path.parent == SHIPPED
+        print(f"model: {f'{solver.path.name}, which comes with CalcGPT' if ships else solver.path}", file=sys.stderr)
     return solver
 
 
@@ -120,9 +123,14 @@ def in_words(answer: Answer) -> str:
 
 
 def _solution(problem: str) -> str:
+    from calcgpt.arithmetic.columns import parse_columns
     from calcgpt.arithmetic.integers import format_integer
     from calcgpt.arithmetic.operations import OPERATIONS
     from calcgpt.arithmetic.parsing import parse_expression
 
-    symbol, a, b = parse_expression(problem)
-    return format_integer(OPERATIONS[symbol].apply(a, b))
+    operands: Sequence[int]
+    try:
+        symbol, *operands = parse_expression(problem)
+    except DataError:  # a sum of several operands
+        symbol, operands = parse_columns(problem)
+    return format_integer(reduce(OPERATIONS[symbol].apply, operands))

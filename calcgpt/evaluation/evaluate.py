@@ -11,7 +11,7 @@ import numpy as np
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
-from calcgpt.evaluation.lengths import evaluate_lengths, trained_lengths
+from calcgpt.evaluation.lengths import evaluate_lengths
 from calcgpt.evaluation.metrics import Progress, by_operation_and_digits, judge
 from calcgpt.evaluation.suites import exhaustive, exhaustive_size, fresh, is_seen
 from calcgpt.inference.solver import CalcGPT
@@ -40,7 +40,7 @@ def evaluate_fresh(
         ConfigError: the model was trained on text without arithmetic, or no unseen problem is left.
     """
     if solver.notation.work == "columns":
-        return evaluate_lengths(solver, trained_lengths(solver), seen, count, seed, progress)
+        return evaluate_lengths(solver, None, seen, count, seed, progress)
     started = time.perf_counter()
     problems = fresh(_tasks(solver), count, seed, _keys(seen))
     if not len(problems):

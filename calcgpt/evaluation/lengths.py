@@ -43,7 +43,7 @@ def parse_length(text: str) -> tuple[int, ...]:
 
 def evaluate_lengths(
     solver: CalcGPT,
-    lengths: Sequence[tuple[int, ...]],
+    lengths: Sequence[tuple[int, ...]] | None,
     seen: np.ndarray | None,
     count: int = 1000,
     seed: int = 0,
@@ -53,7 +53,8 @@ def evaluate_lengths(
 
     Args:
         solver: a model that writes columns.
-        lengths: digits of each operand; every operator of the model that takes so many operands is asked.
+        lengths: digits of each operand; every operator of the model that takes so many operands is asked. With None
+            each operator is asked the longest problems that the model was trained on.
         seen: sorted keys of what the model was trained on (`calcgpt.training.seen`); None where that cannot be told.
         count: problems for each operator and length.
         seed: of the draws.
@@ -96,17 +97,6 @@ def evaluate_lengths(
     }
 
 
-def trained_lengths(solver: CalcGPT) -> list[tuple[int, ...]]:
-    """The longest operands that the model was trained on, for each way its operators have them."""
-    found = []
-    for task in solver.tasks:
-        for symbol in task.operations if task.max_digits else ():
-            first, second = task.widths(symbol)
-            found += [(first,) * operands for operands in range(2, task.max_operands + 1)] if symbol == "+" else []
-            found.append((first, second))
-    return list(dict.fromkeys(found))
-
-
 def unseen_problems(shape: Shape, count: int, rng: np.random.Generator, seen: np.ndarray | None) -> ColumnProblems:
     """At most `count` problems of a shape, edge cases first, none of them among the sorted keys `seen`."""
     known = np.zeros(0, np.uint64) if seen is None else seen
@@ -125,11 +115,13 @@ def unseen_problems(shape: Shape, count: int, rng: np.random.Generator, seen: np
     return found
 
 
-def _shapes(solver: CalcGPT, lengths: Sequence[tuple[int, ...]]) -> Iterator[Shape]:
+def _shapes(solver: CalcGPT, lengths: Sequence[tuple[int, ...]] | None) -> Iterator[Shape]:
     for task in solver.tasks:
         for symbol in task.operations if task.max_digits else ():
-            for widths in lengths:
-                if len(widths) == 2 or (symbol == "+" and task.max_operands > 2):
+            most = task.max_operands if symbol == "+" else 2
+            own = [(task.widths(symbol) * most)[:operands] for operands in range(2, most + 1)]
+            for widths in own if lengths is None else lengths:
+                if len(widths) == 2 or most > 2:
                     yield Shape(symbol, written_widths(symbol, widths), solver.notation.signed)
 
 

@@ -124,8 +124,6 @@ def _read(
             symbol, operands = parse_columns(text)
             if any(value < 0 for value in operands) and not solver.notation.signed:
                 reason = "this model's notation has no negative operands"
-            elif symbol in ("//", "%") and not operands[1]:
-                reason = "division by zero is not defined"
             elif symbol not in known:
                 reason = f"this model was not trained on {symbol!r}: it was trained on {' '.join(sorted(known))}"
             elif len(operands) > 2 and solver.notation.signed:

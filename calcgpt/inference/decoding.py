@@ -14,9 +14,11 @@ from torch import Tensor
 
 from calcgpt.errors import ConfigError, UnsupportedProblem
 from calcgpt.inference.choosing import FEW, Chooser, Completions, gather
+from calcgpt.inference.placed import write_placed
 from calcgpt.model.gpt import GPT
 from calcgpt.model.layouts import KVCache
 from calcgpt.runtime.device import one_thread
+from calcgpt.tokens.places import place_sequence
 
 CHUNK = 1024  # prompts decoded together; many more leave the processor's caches and take longer
 SHARING = 64  # prompts from which on looking for common beginnings pays
@@ -61,8 +63,13 @@ def decode(
     log_probabilities = torch.zeros(size, space)
     done = 0
     for rows, length in _chunks(prompts, lengths):
-        with one_thread(len(rows) < FEW):
-            _complete(choose, prompts[rows, :length], min(space, limit - length), rows, tokens, log_probabilities)
+        part, room = prompts[rows, :length], min(space, limit - length)
+        if model.config.positions.plain:
+            with one_thread(len(rows) < FEW):
+                _complete(choose, part, room, rows, tokens, log_probabilities)
+        else:
+            found = write_placed(choose, part, place_sequence(limit, length, model.config.positions), room)
+            tokens[rows, :room], log_probabilities[rows, :room] = found
         done += len(rows)
         if progress:
             progress(done, size)

@@ -35,6 +35,14 @@ def decode_placed(
 
     `progress` is called with how many prompts are done.
     """
+    config = choose.model.config
+    return gather(*write_placed(choose, prompts, places, space, progress), config.pad_id, config.end_id)
+
+
+def write_placed(
+    choose: Chooser, prompts: Tensor, places: Places, space: int, progress: Callable[[int], None] | None = None
+) -> tuple[Tensor, Tensor]:
+    """`decode_placed` as it is written: tokens and their log-probabilities, (N, space), padding and 0 after the end."""
     size, length = prompts.shape
     space = min(space, len(places) - length)
     tokens = torch.full((size, space), choose.model.config.pad_id)
@@ -48,7 +56,7 @@ def decode_placed(
             _complete(choose, prompts[part].to(choose.model.device), plan, tokens[part], log_probabilities[part])
         if progress:
             progress(min(start + at_once, size))
-    return gather(tokens, log_probabilities, choose.model.config.pad_id, choose.model.config.end_id)
+    return tokens, log_probabilities
 
 
 def _complete(choose: Chooser, prompts: Tensor, plan: Slots, tokens: Tensor, log_probabilities: Tensor) -> None:

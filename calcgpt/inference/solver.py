@@ -147,7 +147,7 @@ class CalcGPT:
             TokenError: a character that the model has no token for.
             UnsupportedProblem: the text is empty, or leaves no position to write in.
         """
-        if not self.model.config.positions.plain:
+        if self.notation.work == "columns":
             raise UnsupportedProblem("this model's positions are those of a problem's columns: ask it a problem")
         ids = self.tokenizer.encode(text)
         limit = self.model.config.max_length

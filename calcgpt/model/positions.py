@@ -61,7 +61,7 @@ class Sight:
         return self._different[key]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 @torch.inference_mode(False)
 def sight(places: Places, start: int, stop: int, device: torch.device) -> Sight:
     """A `Sight`, kept: the shapes of training come again and again."""

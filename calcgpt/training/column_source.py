@@ -10,8 +10,9 @@ from torch import Tensor
 
 from calcgpt.arithmetic import traces
 from calcgpt.arithmetic.cells import lay_out
-from calcgpt.arithmetic.columns import ColumnProblems, Shape
+from calcgpt.arithmetic.columns import ColumnProblems, Shape, written_widths
 from calcgpt.arithmetic.drawing import draw, draw_shape
+from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
 from calcgpt.model.layouts import IGNORE
 from calcgpt.tokens.places import Places, place_shape
@@ -43,6 +44,15 @@ class ColumnSource:
 
     def __init__(self, config: TrainingConfig, tokenizer: Tokenizer):
         self.config, self.tokenizer = config, tokenizer
+        assert config.task is not None
+        for shape in widest_shapes(config.task, config.notation.signed):
+            self._check_ids(place_shape(shape, config.positions))
+
+    def _check_ids(self, places: Places) -> None:
+        scheme = self.config.positions
+        needed = int(places.ids[~places.anywhere].max(initial=-1)) + 1
+        if scheme.encoding == "learned" and scheme.offset != "circular" and needed > scheme.max_id:
+            raise ConfigError(f"positions.max_id {scheme.max_id} is too small: the task's problems have {needed} ids")
 
     def batch(self, step: int) -> PlacedExamples:
         batch = encode_columns(draw_columns(self.config, step), self.config, self.tokenizer)
@@ -53,12 +63,18 @@ class ColumnSource:
         if scheme.offset == "none":
             return None
         room = scheme.max_id - (1 if scheme.offset == "circular" else int(places.ids[~places.anywhere].max()) + 1)
-        if room < 0:
-            raise ConfigError(
-                f"positions.max_id {scheme.max_id} is too small: a problem has {scheme.max_id - room} ids"
-            )
         rng = np.random.default_rng((self.config.seed, step, 1))
         return torch.from_numpy(rng.integers(0, room + 1, size))
+
+
+def widest_shapes(task: Task, signed: bool) -> list[Shape]:
+    """For each operator the shape with the most digits."""
+    shapes = []
+    for symbol in task.operations:
+        widths = task.widths(symbol)
+        operands = widths[:1] * task.max_operands if symbol == "+" else widths
+        shapes.append(Shape(symbol, written_widths(symbol, operands), signed))
+    return shapes
 
 
 def encode_columns(problems: ColumnProblems, config: TrainingConfig, tokenizer: Tokenizer) -> PlacedExamples:
@@ -95,7 +111,7 @@ def draw_split(
     found: list[ColumnProblems] = []
     missing = count
     for _ in range(_ATTEMPTS):
-        drawn = draw(shape, 2 * missing + 8, rng, config.task.carry_share, config.task.negative_results)
+        drawn = draw(shape, 2 * missing + 8, rng, config.task.carry_share)
         drawn = drawn[rng.permutation(len(drawn))]  # the carry-heavy ones stand first
         found.append(drawn[drawn.held_out(config.test_split, config.seed) == test][:missing])
         missing -= len(found[-1])

@@ -194,8 +194,8 @@ class TrainingConfig:
             )
         if self.notation.signed and self.task is not None and self.task.max_operands > 2:
             raise ConfigError("notation.signed has two operands: leave task.max_operands away")
-        if self.notation.signed and self.task is not None and not self.task.negative_results:
-            raise ConfigError("notation.signed is for negative numbers: leave task.negative_results on")
+        if columns and self.task is not None and not self.task.negative_results:
+            raise ConfigError("columns write differences of either sign: leave task.negative_results on")
         if columns and self.positions.plain:
             raise ConfigError(
                 "columns need another position scheme than GPT-2's own, which ends with the longest problem it saw: "

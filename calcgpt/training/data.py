@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from calcgpt.arithmetic.cells import lay_out
-from calcgpt.arithmetic.columns import Shape, written_widths
 from calcgpt.arithmetic.datasets import augment_data, find_dataset, load_dataset, split_examples
 from calcgpt.arithmetic.drawing import draw_shape
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.tokens.tokenizer import Tokenizer
-from calcgpt.training.column_source import draw_split
+from calcgpt.training.column_source import draw_split, widest_shapes
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.source import longest, written_texts
 
@@ -57,7 +56,7 @@ class TrainingData:
         if config.task is None:
             return longest(tokenizer, self.train + self.test, config.notation)
         if config.notation.work == "columns":
-            return max(len(lay_out(shape).ids) for shape in widest_shapes(config.task))
+            return max(len(lay_out(shape).ids) for shape in widest_shapes(config.task, config.notation.signed))
         # Characters, of which no token has less than one: with number tokens, 1000 takes more of them than 9999.
         extremes = _extremes(config.task)
         prompts = config.notation.write_prompts(extremes).lengths
@@ -101,16 +100,6 @@ def load_task_data(config: TrainingConfig) -> TrainingData:
     else:
         problems = config.task.sample(_TASK_TESTS, rng)
     return TrainingData([], list(dict.fromkeys(problems.examples())), identity, [config.task])
-
-
-def widest_shapes(task: Task) -> list[Shape]:
-    """For each operator the shape with the most digits."""
-    shapes = []
-    for symbol in task.operations:
-        widths = task.widths(symbol)
-        operands = widths[:1] * task.max_operands if symbol == "+" else widths
-        shapes.append(Shape(symbol, written_widths(symbol, operands)))
-    return shapes
 
 
 def _column_tests(config: TrainingConfig, rng: np.random.Generator) -> list[str]:

@@ -47,6 +47,8 @@ def plan(config: TrainingConfig, device: Device, model: GPT) -> Execution:
     precision = config.precision or ("bfloat16" if device.half_precision else "float32")
     if config.compile is False or (config.compile is None and device.type != "cuda"):
         return Execution(device, precision, None, "asked for" if config.compile is False else f"off on {device.type}")
+    if not model.config.positions.plain:
+        return Execution(device, precision, None, "off: what attention sees depends on each batch's shape")
     try:
         compiled = _compiled(model, precision, device)
     except Exception as error:  # whatever a missing or broken compiler raises: eager gives the same numbers

@@ -161,7 +161,7 @@ class CalcGPTTrainer:
         input_ids, labels = batch[:2]
         places, offset = batch[2:] if isinstance(batch, PlacedExamples) else (None, None)
         if self.execution.compiled is not None:
-            loss = self.execution.compiled(input_ids, labels, places).loss
+            loss = self.execution.compiled(input_ids, labels).loss
             assert loss is not None, "labels were given"
             return loss
         return model.loss(model.batch(input_ids, labels, places, offset))
@@ -202,8 +202,7 @@ class CalcGPTTrainer:
         self.schedule = self.build_schedule(self.total_steps)
         self.history = []
         self._heard_by = [MetricsFile(folder.metrics), *self.callbacks()]
-        self._losses: list[Tensor] = []
-        self._done = 0
+        self._losses, self._done = list[Tensor](), 0
         self._started = time.perf_counter()
 
     def _count_steps(self) -> int | None:

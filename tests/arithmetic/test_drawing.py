@@ -146,16 +146,6 @@ def test_heavy_factors_are_made_of_nines_and_zeros(shape: Shape) -> None:
     assert plain < 0.25 and heavy > 0.5 and abs(some - (plain + heavy) / 2) < 0.03
 
 
-@pytest.mark.parametrize("width", [1, 2, 5, 30])
-@pytest.mark.parametrize("share", SHARES)
-def test_no_negative_results_where_none_are_wanted(width: int, share: float) -> None:
-    shape = Shape("-", (width, width))
-    assert draw(shape, 2000, rng(), share, True).solutions().negative.mean() > 0.2
-    wanted = draw(shape, 2000, rng(), share, False)
-    operands = operands_of(wanted)
-    assert (operands[:, 0] >= operands[:, 1]).all() and not wanted.solutions().negative.any()
-
-
 @named([*PAIRS, *FACTORS])
 def test_every_second_operand_with_a_sign_is_negative(shape: Shape) -> None:
     problems = draw(shape._replace(signed=True), 2000, rng(), 0.5)

@@ -157,7 +157,7 @@ def no_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Operation, "apply", forbid)
     for symbol, operation in OPERATIONS.items():
         monkeypatch.setitem(OPERATIONS, symbol, replace(operation, function=forbid))
-    for name in ("add", "subtract", "multiply", "carried", "complement", "compare"):
+    for name in ("add", "subtract", "multiply", "carried", "complement"):
         monkeypatch.setattr(digits, name, forbid)
 
 

@@ -18,7 +18,7 @@ from calcgpt.arithmetic import traces
 from calcgpt.arithmetic.columns import ColumnProblems, Shape, parse_columns, written_widths
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation.evaluate import evaluate_fresh
-from calcgpt.evaluation.lengths import describe_length, evaluate_lengths, parse_length, trained_lengths, unseen_problems
+from calcgpt.evaluation.lengths import describe_length, evaluate_lengths, parse_length, unseen_problems
 from calcgpt.inference import columns
 from calcgpt.inference.choosing import Completions
 from calcgpt.inference.solver import CalcGPT
@@ -161,10 +161,16 @@ def test_a_small_range_gives_what_it_has() -> None:
     assert len(unseen_problems(shape, 1000, np.random.default_rng(0), np.unique(everything.keys()))) == 0
 
 
-def test_trained_lengths_are_the_longest_of_each_kind() -> None:
-    assert trained_lengths(solver_of(operations=["*"], max_operands=2)) == [(3, 2)]
-    assert trained_lengths(solver_of(operations=["-"], max_operands=2)) == [(3, 3)]
-    assert trained_lengths(solver_of(operations=["+"], max_digits=[4])) == [(4, 4), (4, 4, 4)]
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ({"operations": ["*", "-"], "max_operands": 2}, [("*", "3x2"), ("-", "3")]),
+        ({"operations": ["+"], "max_digits": [4]}, [("+", "4"), ("+", "4*3")]),
+    ],
+)
+def test_without_lengths_each_operator_is_asked_its_own_longest(task: dict[str, Any], expected: Any) -> None:
+    rows = evaluate_lengths(solver_of(**task), None, None, 5)["buckets"]
+    assert [(row["operation"], row["digits"]) for row in rows] == expected and all(row["trained"] for row in rows)
 
 
 # The count

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from calcgpt.errors import ConfigError
-from calcgpt.runtime.device import Device, detect_device, preserved_state, resolve_device
+from calcgpt.runtime.device import Device, detect_device, one_thread, preserved_state, resolve_device
 
 
 @pytest.fixture
@@ -138,3 +138,18 @@ def test_cuda_is_as_before(fails: bool) -> None:
     except ZeroDivisionError:
         pass
     assert torch.equal(torch.rand(3, device="cuda"), expected)
+
+
+def test_one_thread_is_for_the_block_alone() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with one_thread(True):
+            assert torch.get_num_threads() == 1
+        with one_thread(False):
+            assert torch.get_num_threads() == 2
+        with pytest.raises(KeyError), one_thread(True):
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

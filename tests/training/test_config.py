@@ -105,6 +105,10 @@ def test_columns_say_what_they_need() -> None:
         ({"notation": columns}, "need each other"),
         ({"task": task, "notation": columns}, "another position scheme than GPT-2's own"),
         ({"task": task, "notation": columns, "positions": none, "tokenizer": "number"}, "set tokenizer to char"),
+        (
+            {"task": Task(("-",), max_digits=(3,), negative_results=False), "notation": columns, "positions": none},
+            "differences of either sign",
+        ),
         ({"positions": Positions(ids="abacus")}, "positions.ids depends on a problem's columns"),
         ({"positions": Positions(encoding="none", segments=True)}, "positions.segments depends"),
         ({"positions": Positions(offset="uniform")}, "positions.offset depends"),

@@ -19,6 +19,7 @@ from calcgpt.arithmetic.scanning import scan
 from calcgpt.errors import CalcGPTError, ConfigError, RunInProgress
 from calcgpt.evaluation.evaluate import evaluate_fresh
 from calcgpt.model.store import RunFolder, read_model
+from calcgpt.tokens.scheme import Positions
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.seen import trained_problems
 from calcgpt.training.trainer import CalcGPTTrainer
@@ -191,6 +192,22 @@ def test_other_ways_to_train(
         solver = CalcGPT(trainer.output_dir, device="cpu")
         assert solver.tokenizer.mode == trainer.config.tokenizer
         assert solver.solve("3+4")["error"] is None
+
+
+@pytest.mark.parametrize("encoding", ["none", "rotary", "alibi", "fire", "relative", "sinusoidal"])
+def test_other_encodings_of_the_order_of_tokens(
+    config_of: Config, file_config_of: Config, train: Any, data_file: Path, encoding: Any
+) -> None:
+    positions = Positions(encoding=encoding)
+    for trainer in (train(config_of(positions=positions)), train(file_config_of(positions=positions), data_file)):
+        solver = CalcGPT(trainer.output_dir, device="cpu")
+        assert trainer.results["exact_match"] is not None and solver.model.config.positions == positions
+        together, alone = (
+            solver.solve_batch(["3+4", "1+2", "7+7"]),
+            [solver.solve(text) for text in ("3+4", "1+2", "7+7")],
+        )
+        assert [row["completion"] for row in together] == [row["completion"] for row in alone]
+        assert isinstance(solver.complete("3+4="), str)
 
 
 def test_plain_text(file_config_of: Config, train: Any, tmp_path: Path) -> None:
