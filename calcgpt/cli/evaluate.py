@@ -29,10 +29,16 @@ def run(args: list[str]) -> int:
         raise ConfigError(f"--count must be at least 1, not {options.count}")
     with counting("evaluating") as progress:
         from calcgpt.inference.solver import CalcGPT
+        from calcgpt.model.catalog import SHIPPED
         from calcgpt.training.seen import trained_problems
 
         solver = CalcGPT(options.model, device=options.device)
-        report = {"model": str(solver.path), **_evaluate(solver, trained_problems(solver.run), options, progress)}
+        assert solver.path is not None
+        ships = solver.path.parent == SHIPPED
+        report = {
+            "model": solver.path.name if ships else str(solver.path),
+            **_evaluate(solver, trained_problems(solver.run), options, progress),
+        }
     if options.json:
         print(json.dumps(report))
     else:
@@ -44,6 +50,8 @@ def _evaluate(solver: CalcGPT, seen: np.ndarray | None, options: EvaluateOptions
     from calcgpt.evaluation.evaluate import evaluate_exhaustive, evaluate_fresh
     from calcgpt.evaluation.lengths import evaluate_lengths, parse_length
 
+    if options.digits and options.exhaustive:
+        raise ConfigError("expected --digits or --exhaustive, and got both")
     if options.digits:
         if solver.notation.work != "columns":
             raise ConfigError("--digits is for a model that writes columns, and this one does not")

@@ -20,7 +20,7 @@ class EvaluateOptions:
     """Ask every problem of the model's range; what it was trained on and what it never saw are counted apart."""
     digits: tuple[str, ...] = ()
     """For a model that writes columns: lengths to ask, such as 100 1000, 20x10 (20 digits and 10) or 30*5 (five
-    operands of 30)."""
+    operands of 30). Edge cases such as 99...9+1 come first; the rest is drawn."""
     count: Number = 1000
     """Problems drawn for each operation and number of digits."""
     seed: Number = 0

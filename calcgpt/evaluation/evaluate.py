@@ -69,6 +69,8 @@ def evaluate_exhaustive(solver: CalcGPT, seen: np.ndarray | None, progress: Prog
     Raises:
         ConfigError: the model was trained on text without arithmetic, or its range has too many problems.
     """
+    if solver.notation.work == "columns":
+        raise ConfigError("a model that writes columns has no range to exhaust: ask lengths (--digits)")
     started = time.perf_counter()
     tasks = _tasks(solver)
     total, done = exhaustive_size(tasks), 0

@@ -12,7 +12,7 @@ import numpy as np
 from calcgpt.arithmetic.columns import ColumnProblems, Shape, written_widths
 from calcgpt.arithmetic.drawing import draw, edge_cases
 from calcgpt.arithmetic.hashing import text_key
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, UnsupportedProblem
 from calcgpt.evaluation.suites import among
 from calcgpt.inference.columns import ask, trained_shape
 from calcgpt.inference.solver import CalcGPT
@@ -81,8 +81,12 @@ def evaluate_lengths(
 
         stream = text_key(f"{shape.symbol} {describe_length(shape)}")  # its own, whatever else is asked
         problems = unseen_problems(shape, count, np.random.default_rng((seed, stream)), seen)
-        if len(problems):
-            rows.append(_ask(solver, problems, wrong, report))
+        try:
+            if len(problems):
+                rows.append(_ask(solver, problems, wrong, report))
+        except UnsupportedProblem as error:  # a length that the model has no ids for: none of it is right
+            rows.append(_row(solver, problems, 0, 0.0))
+            wrong.append({"problem": describe_length(shape), "answer": None, "solution": "", "error": str(error)})
     total, right = sum(row["problems"] for row in rows), sum(row["right"] for row in rows)
     return {
         "suite": "lengths",
@@ -139,7 +143,11 @@ def _ask(
         for place, text, solution in zip(places.tolist(), texts, solutions, strict=True):
             answer = numbers[place] if answers.readable[place] else None
             wrong.append({"problem": text, "answer": answer, "solution": solution, "error": None})
-    total, right = len(problems), int(answers.right.sum())
+    return _row(solver, problems, int(answers.right.sum()), seconds)
+
+
+def _row(solver: CalcGPT, problems: ColumnProblems, right: int, seconds: float) -> dict[str, Any]:
+    total = len(problems)
     return {
         "operation": problems.shape.symbol,
         "digits": describe_length(problems.shape),

@@ -126,8 +126,8 @@ def _read(
                 reason = "this model's notation has no negative operands"
             elif symbol not in known:
                 reason = f"this model was not trained on {symbol!r}: it was trained on {' '.join(sorted(known))}"
-            elif len(operands) > 2 and solver.notation.signed:
-                reason = "this model's notation has two operands"
+            elif len(operands) > 2 and max(task.max_operands for task in solver.tasks) == 2:
+                reason = "this model was trained on sums of two operands; the recipe many-operands has more"
         except (DataError, UnsupportedProblem) as error:
             reason = str(error)
         if reason is None:

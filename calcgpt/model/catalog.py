@@ -94,6 +94,7 @@ def find_model(name: str | Path, root: str | Path = MODELS) -> Path:
     close = difflib.get_close_matches(str(name), names, n=1)
     guess = f"did you mean {close[0]}? " if close else ""
     have = f"{root} has {', '.join(sorted(names))}" if names else f"there are no models in {root}"
+    have += f" ({DEFAULT} comes with CalcGPT)" if _holds_model(SHIPPED / DEFAULT) else ""
     raise ModelFolderError(f"there is no model {str(name)!r}: {guess}{have}")
 
 

@@ -202,7 +202,7 @@ class CalcGPTTrainer:
         self.schedule = self.build_schedule(self.total_steps)
         self.history = []
         self._heard_by = [MetricsFile(folder.metrics), *self.callbacks()]
-        self._losses, self._done = list[Tensor](), 0
+        self._losses, self._done, self._drawn = list[Tensor](), 0, 0
         self._started = time.perf_counter()
 
     def _count_steps(self) -> int | None:
@@ -241,6 +241,7 @@ class CalcGPTTrainer:
         losses = []
         for part in range(parts):
             batch = on_device(self.source.batch(step * parts + part), self.device.torch)
+            self._drawn += len(batch[0])
             with self.execution.autocast():
                 loss = self.compute_loss(self.model, batch) / parts
             loss.backward()
@@ -311,7 +312,6 @@ class CalcGPTTrainer:
     def _results(self, stopped: str) -> dict[str, Any]:
         loss = self._checked(training_loss(self._losses, self.source.steps_per_epoch, self.config))
         found = self._measure()
-        drawn = self._done * self.config.batch_size * self.config.gradient_accumulation
         return {
             "training_loss": loss,
             "eval_loss": found["eval_loss"],
@@ -319,7 +319,7 @@ class CalcGPTTrainer:
             "training_time": time.perf_counter() - self._started,
             "model_params": self.model.num_parameters,
             "vocab_size": len(self.tokenizer),
-            "dataset_size": len(self.data.train) or drawn,
+            "dataset_size": len(self.data.train) or self._drawn,
             "test_results": shown_records(self.model, self.tokenizer, self.config, found.get("verdicts")),
             "history": self.history,
             "steps": self._done,

@@ -82,7 +82,6 @@ def test_in_a_terminal(tiny_model: Path, in_terminal: Callable[..., tuple[int, s
     ("arguments", "expected"),
     [
         (["nothing"], "there is no model 'nothing'"),
-        ([], "train one"),
         (["--count", "0"], "--count must be at least 1, not 0"),
         (["--count", "many"], "--count must be a whole number"),
     ],

@@ -114,9 +114,10 @@ def test_what_cannot_work_is_one_line(tiny_model: Path, capsys: Output, argument
     assert caught.err.count("\n") == 1
 
 
-def test_without_a_model_it_says_what_to_do(capsys: Output) -> None:
-    assert main(["solve", "3+4"]) == 2
-    assert "train one" in capsys.readouterr().err
+def test_without_a_model_the_one_that_ships_answers(own_folder: Path, capsys: Output) -> None:
+    assert main(["solve", "123*456"]) == 0
+    shown = capsys.readouterr()
+    assert "56088" in shown.out and "calculator, which comes with CalcGPT" in shown.err
 
 
 def test_draws_repeat_with_their_seed(tiny_model: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:

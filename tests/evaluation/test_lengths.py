@@ -173,6 +173,24 @@ def test_without_lengths_each_operator_is_asked_its_own_longest(task: dict[str, 
     assert [(row["operation"], row["digits"]) for row in rows] == expected and all(row["trained"] for row in rows)
 
 
+def test_long_carries_are_asked() -> None:
+    shape = Shape("+", (40, 40))
+    problems = unseen_problems(shape, 1000, np.random.default_rng(0), None)
+    nines = (problems.digits.sum(1) == 9).mean(1)  # of each problem, the share of columns that hand a carry on
+    assert (nines > 0.4).sum() > 150, "a share of them, not only the edge cases"
+
+
+def test_a_length_without_ids_is_a_row_of_its_own() -> None:
+    torch.manual_seed(0)
+    tokenizer = Tokenizer.build(["0123456789+="])
+    scheme = Positions("coupled", "learned", max_id=20)
+    run = {"config": {"notation": {"work": "columns"}}, "data": {"tasks": [{"operations": ["+"], "max_digits": [4]}]}}
+    solver = CalcGPT.from_parts(GPT(GPTConfig(len(tokenizer), 99, 16, 1, 2, 16, positions=scheme)), tokenizer, run)
+    report = evaluate_lengths(solver, [(4, 4), (50, 50)], None, 10)
+    assert [(row["digits"], row["right"]) for row in report["buckets"]] == [("4", 0), ("50", 0)]
+    assert "20 position ids" in report["wrong"][-1]["error"]
+
+
 # The count
 
 
