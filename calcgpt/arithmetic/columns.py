@@ -41,6 +41,11 @@ class Shape(NamedTuple):
     widths: tuple[int, ...]
     signed: bool = False
 
+    @property
+    def number_width(self) -> int:
+        """The most digits that the first operand itself has: its width without what a running sum needs above it."""
+        return self.widths[0] - spare_columns(len(self.widths))
+
 
 class Numbers(NamedTuple):
     """N integers: `digits` (N, W) of their magnitudes, least significant first, and `negative` (N,) bool."""
@@ -189,14 +194,16 @@ def solve(symbol: str, operands: Sequence[d.Digits]) -> Numbers:
 def written_widths(symbol: str, widths: tuple[int, ...]) -> tuple[int, ...]:
     """The widths that operands of these are written with: sums and differences pad them to one, with leading zeros.
 
-    A sum of three or more is padded so far that no running sum needs a column more.
+    A sum of three or more is padded so far that its running sums fit (`spare_columns`).
     """
     if symbol in ("*", "//", "%"):
         return widths
-    widest = max(widths)
-    if len(widths) > 2:
-        widest += len(str(len(widths)))
-    return (widest,) * len(widths)
+    return (max(widths) + spare_columns(len(widths)),) * len(widths)
+
+
+def spare_columns(operands: int) -> int:
+    """The columns that the running sums of so many operands need above the widest one: none where there are two."""
+    return len(str(operands)) if operands > 2 else 0
 
 
 def parse_columns(text: str) -> tuple[str, tuple[int, ...]]:

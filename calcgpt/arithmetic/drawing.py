@@ -48,10 +48,8 @@ def draw(shape: Shape, count: int, rng: np.random.Generator, carry_share: float 
 
 
 def _draw_columns(shape: Shape, digits: NDArray[np.uint8], heavy: NDArray[np.bool_], rng: np.random.Generator) -> None:
-    operands, width = len(shape.widths), shape.widths[0]
-    if operands > 2:
-        width -= len(str(operands))
-        digits[:, :, width:] = 0
+    operands, width = len(shape.widths), shape.number_width
+    digits[:, :, width:] = 0
     top = digits[:, :, width - 1]
     if width > 1:
         digits[:, :, width - 1] = np.where(top == 0, rng.integers(1, 10, top.shape), top)

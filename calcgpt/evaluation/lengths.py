@@ -74,19 +74,10 @@ def evaluate_lengths(
     rows: list[dict[str, Any]] = []
     wrong: list[dict[str, Any]] = []
     for number, shape in enumerate(shapes):
-
-        def report(done: int, before: int = number * count) -> None:
-            if progress:
-                progress(before + done, len(shapes) * count)
-
         stream = text_key(f"{shape.symbol} {describe_length(shape)}")  # its own, whatever else is asked
         problems = unseen_problems(shape, count, np.random.default_rng((seed, stream)), seen)
-        try:
-            if len(problems):
-                rows.append(_ask(solver, problems, wrong, report))
-        except UnsupportedProblem as error:  # a length that the model has no ids for: none of it is right
-            rows.append(_row(solver, problems, 0, 0.0))
-            wrong.append({"problem": describe_length(shape), "answer": None, "solution": "", "error": str(error)})
+        if len(problems):
+            rows.append(_ask(solver, problems, wrong, _shifted(progress, number * count, len(shapes) * count)))
     total, right = sum(row["problems"] for row in rows), sum(row["right"] for row in rows)
     return {
         "suite": "lengths",
@@ -104,15 +95,13 @@ def evaluate_lengths(
 def unseen_problems(shape: Shape, count: int, rng: np.random.Generator, seen: np.ndarray | None) -> ColumnProblems:
     """At most `count` problems of a shape, edge cases first, none of them among the sorted keys `seen`."""
     known = np.zeros(0, np.uint64) if seen is None else seen
-    width = shape.widths[0] - (len(str(len(shape.widths))) if len(shape.widths) > 2 else 0)
-    widths = (width,) * len(shape.widths) if shape.symbol in ("+", "-") else shape.widths
+    widths = (shape.number_width,) * len(shape.widths) if shape.symbol in ("+", "-") else shape.widths
     found = ColumnProblems.from_operands(shape.symbol, edge_cases(shape.symbol, widths), shape.widths, shape.signed)
     for _ in range(_ATTEMPTS):
         found = ColumnProblems.concatenate([found, draw(shape, count, rng, CARRY_SHARE)])
         found = found[~among(found.keys(), known)]
-        different = np.unique(np.concatenate([found.digits, found.negative[..., None]], 2), axis=0, return_index=True)[
-            1
-        ]
+        rows = np.concatenate([found.digits, found.negative[..., None]], 2)
+        _, different = np.unique(rows, axis=0, return_index=True)
         found = found[np.sort(different)][:count]
         if len(found) == count:
             break
@@ -129,11 +118,22 @@ def _shapes(solver: CalcGPT, lengths: Sequence[tuple[int, ...]] | None) -> Itera
                     yield Shape(symbol, written_widths(symbol, widths), solver.notation.signed)
 
 
+def _shifted(progress: Progress | None, before: int, total: int) -> Callable[[int], None] | None:
+    """What a part of the problems reports to."""
+    return None if progress is None else lambda done: progress(before + done, total)
+
+
 def _ask(
-    solver: CalcGPT, problems: ColumnProblems, wrong: list[dict[str, Any]], report: Callable[[int], None]
+    solver: CalcGPT, problems: ColumnProblems, wrong: list[dict[str, Any]], report: Callable[[int], None] | None
 ) -> dict[str, Any]:
+    """A row for problems of one shape; the first wrong answers are added to `wrong`."""
     started = time.perf_counter()
-    answers = ask(solver, problems, progress=report)
+    try:
+        answers = ask(solver, problems, progress=report)
+    except UnsupportedProblem as error:  # a length that the model has no ids for: none of it is right
+        length = describe_length(problems.shape)
+        wrong.append({"problem": length, "answer": None, "solution": "", "error": str(error)})
+        return _row(solver, problems, 0, 0.0)
     seconds = time.perf_counter() - started
     places = np.flatnonzero(~answers.right)[:_KEPT]
     if len(places):
@@ -166,5 +166,5 @@ def describe_length(shape: Shape) -> str:
     ('20x10', '4*3')
     """
     if len(shape.widths) > 2:
-        return f"{shape.widths[0] - len(str(len(shape.widths)))}*{len(shape.widths)}"
+        return f"{shape.number_width}*{len(shape.widths)}"
     return str(shape.widths[0]) if shape.widths[0] == shape.widths[1] else "x".join(map(str, shape.widths))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,14 +30,18 @@ Progress = Callable[[int, int], None]
 class ColumnAnswers:
     """What a model made of N problems of one shape.
 
-    numbers: what it answered. readable: (N,) whether there is an answer, with its end. right: (N,). completions: the
-    tokens.
+    numbers: what it answered. readable: (N,) whether there is an answer, with its end. completions: the tokens.
     """
 
+    problems: ColumnProblems
     numbers: Numbers
     readable: np.ndarray
-    right: np.ndarray
     completions: Completions
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """(N,) whether each answer is the solution, which nothing has computed before."""
+        return self.numbers.equal(self.problems.solutions()) & self.readable
 
 
 def ask(
@@ -65,7 +70,7 @@ def ask(
     tokens = completions.tokens[:, : len(places) - places.prompt - 1]  # what has not ended then has a token more
     numbers, readable = traces.read(problems.shape, np.array(codes, np.uint8)[tokens.numpy()])
     readable &= completions.ended.numpy()
-    return ColumnAnswers(numbers, readable, numbers.equal(problems.solutions()) & readable, completions)
+    return ColumnAnswers(problems, numbers, readable, completions)
 
 
 def solve_columns(
@@ -105,9 +110,8 @@ def trained_shape(solver: CalcGPT, shape: Shape) -> bool:
     """Whether training could have asked problems of a shape."""
     for task in solver.tasks:
         if task.max_digits and shape.symbol in task.operations and len(shape.widths) <= task.max_operands:
-            width = shape.widths[0] - (len(str(len(shape.widths))) if len(shape.widths) > 2 else 0)
             limits = task.widths(shape.symbol)
-            if width <= limits[0] and (shape.symbol in "+-" or shape.widths[1] <= limits[1]):
+            if shape.number_width <= limits[0] and (shape.symbol in "+-" or shape.widths[1] <= limits[1]):
                 return True
     return False
 

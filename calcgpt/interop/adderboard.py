@@ -13,20 +13,16 @@ from pprint import pformat
 from string import Template
 from typing import Any
 
-import torch
 from safetensors.torch import save
 
 from calcgpt import __version__
-from calcgpt.arithmetic import traces
-from calcgpt.arithmetic.columns import ColumnProblems, parse_columns
+from calcgpt.arithmetic.columns import group, parse_columns
 from calcgpt.arithmetic.problems import from_expressions
 from calcgpt.errors import ConfigError, TokenError, UnsupportedProblem
-from calcgpt.inference.choosing import Chooser
-from calcgpt.inference.placed import decode_placed
+from calcgpt.inference.columns import ask
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.runtime.files import write_atomic
 from calcgpt.tokens.encoding import encode_written
-from calcgpt.tokens.places import place_shape
 
 LARGEST = 9_999_999_999  # operand of the challenge
 # Whether there is room is asked of these: the longest prompts and answers, and with number tokens those of most tokens.
@@ -46,6 +42,7 @@ import zlib
 
 from safetensors.torch import load
 
+from calcgpt.inference.columns import ask
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.interop.adderboard import answer
 from calcgpt.model.config import GPTConfig
@@ -118,15 +115,9 @@ def answer(solver: CalcGPT, problem: str) -> int | None:
 
 
 def _answer_in_columns(solver: CalcGPT, problem: str) -> int | None:
-    symbol, operands = parse_columns(problem)
-    problems = ColumnProblems.from_operands(symbol, [operands])
-    prompts = torch.from_numpy(solver.tokenizer.encode_characters(traces.write_prompts(problems)))
-    places = place_shape(problems.shape, solver.model.config.positions)
-    completions = decode_placed(Chooser(solver.model, 0.0, None), prompts, places, len(places))
-    if not bool(completions.ended[0]):
-        return None
-    numbers, readable = traces.read(problems.shape, traces.characters(solver.texts(completions)[0]))
-    return int(numbers.texts()[0]) if readable[0] else None
+    ((_, problems),) = group([parse_columns(problem)], solver.notation.signed)
+    answers = ask(solver, problems)
+    return int(answers.numbers.texts()[0]) if answers.readable[0] else None
 
 
 def check_room(solver: CalcGPT) -> None:
