@@ -135,7 +135,8 @@ def _running_sum(writer: _Writer, operands: int, width: int) -> None:
     up, down = np.arange(width), _falling(width)
     for row in range(operands):
         writer.put("first operand", width, down + 1, {COLUMN: down, ROW: row})
-        writer.put("mark", 1)
+        # Seen from its own rows alone: marks seen from everywhere would share attention out among ever more of them.
+        writer.put("mark", 1, 0, {ROW: row})
     for row in range(operands):
         writer.put("running sum", width, up + 1, {COLUMN: up, ROW: row})
     writer.put("end", 1, column=width, row=operands)

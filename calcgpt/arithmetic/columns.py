@@ -246,6 +246,22 @@ def by_shape(problems: Problems, signed: bool = False) -> list[tuple[NDArray[np.
         kinds, kind = np.unique(widths, axis=0, return_inverse=True)
         for number, row in enumerate(kinds.tolist()):
             places = own[kind.reshape(-1) == number]
-            operands = problems.operands[places].tolist()
-            found.append((places, ColumnProblems.from_operands(symbol, operands, row, signed)))
+            found.append((places, _of_operands(symbol, problems.operands[places], tuple(row), signed)))
     return found
+
+
+def _of_operands(symbol: str, operands: NDArray[Any], widths: tuple[int, ...], signed: bool) -> ColumnProblems:
+    """Problems of a shape from operands (N, 2) that it has place for."""
+    negative = (operands < 0).astype(bool)
+    if negative.any() and not signed:
+        raise UnsupportedProblem("columns have no place for a sign: expected operands of 0 or more")
+    parts = [d.from_array(np.abs(operands[:, side]), max(widths)) for side in (0, 1)]
+    return ColumnProblems(Shape(symbol, widths, signed), np.stack(parts, 1), negative if signed else None)
+
+
+def as_problems(problems: ColumnProblems) -> Problems:
+    """Problems of two operands without their shape, in order."""
+    assert len(problems.shape.widths) == 2
+    operands = np.stack([d.to_array(problems.operand(side)) for side in (0, 1)], 1)
+    operands = np.where(problems.negative, -operands, operands)
+    return Problems((problems.shape.symbol,), np.zeros(len(problems), np.uint8), operands)

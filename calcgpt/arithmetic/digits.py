@@ -24,6 +24,7 @@ from calcgpt.arithmetic.hashing import Words, mix
 from calcgpt.arithmetic.integers import format_integer, parse_integer
 
 Digits = NDArray[np.uint8]
+_INT64_DIGITS = 18  # every number of so many digits is an int64
 
 
 def from_integers(values: Iterable[int], width: int) -> Digits:
@@ -34,6 +35,24 @@ def from_integers(values: Iterable[int], width: int) -> Digits:
             raise ValueError(f"expected integers of 0 or more with at most {width} digits, not {text[:40]}")
     joined = "".join(text.zfill(width) for text in texts).encode("ascii")
     return np.ascontiguousarray(np.frombuffer(joined, np.uint8).reshape(len(texts), width)[:, ::-1]) - np.uint8(48)
+
+
+def from_array(values: NDArray[Any], width: int) -> Digits:
+    """`from_integers` for an array (N,), int64 or Python integers, at once where they are int64."""
+    if values.dtype == object or width > _INT64_DIGITS:
+        return from_integers(values.tolist(), width)
+    if len(values) and not 0 <= int(values.min()) <= int(values.max()) < 10**width:
+        raise ValueError(f"expected integers of 0 or more with at most {width} digits")
+    return ((values[:, None] // 10 ** np.arange(width)) % 10).astype(np.uint8)
+
+
+def to_array(digits: Digits) -> NDArray[Any]:
+    """(N,) the numbers, int64 where all of that width fit, else Python integers."""
+    if digits.shape[1] > _INT64_DIGITS:
+        found = np.empty(len(digits), dtype=object)
+        found[:] = to_integers(digits)
+        return found
+    return digits.astype(np.int64) @ (10 ** np.arange(digits.shape[1]))
 
 
 def to_integers(digits: Digits) -> list[int]:

@@ -18,6 +18,7 @@ from calcgpt.arithmetic.task import Task
 _CHAIN = 0.7  # of the columns of a carry-heavy problem, the share that hands a carry on, or nearly does
 _NEARLY = 0.15  # of those, the shares that miss it by one, on either side
 _SHORTER = 0.3  # share of sums and differences whose operands have different lengths
+_NINES = 1.5  # of an operand in a carry-heavy sum of many, at most this share of digits is 9: all in a third
 _EXTREME = 0.6  # of the digits of a carry-heavy factor or divisor, the share that is 9 or 0
 
 
@@ -63,7 +64,8 @@ def _draw_columns(shape: Shape, digits: NDArray[np.uint8], heavy: NDArray[np.boo
         if width > 1:  # a link may be 0, and the other operand is perhaps the one that is shortened
             digits[:, 1, width - 1] = np.where(top == 0, rng.integers(1, 10, len(top)), top)
     else:
-        digits[heavy[:, None] & (rng.random(digits.shape[:2]) < 0.5)] = 9
+        share = rng.uniform(0, _NINES, digits.shape[:2])[:, :, None]
+        digits[heavy[:, None, None] & (rng.random(digits.shape) < share)] = 9
         digits[:, :, width:] = 0
     _shorten(digits, width, rng)
 

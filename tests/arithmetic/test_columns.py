@@ -18,6 +18,7 @@ from calcgpt.arithmetic.columns import (
     ColumnProblems,
     Numbers,
     Shape,
+    as_problems,
     by_shape,
     group,
     parse_columns,
@@ -306,3 +307,13 @@ def test_leading_zeros_and_spaces_read_as_parse_expression_does() -> None:
 def test_the_examples_of_the_docstring() -> None:
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
+
+
+@given(st.lists(st.tuples(*[st.integers(-(10**22), 10**22)] * 2), min_size=1, max_size=6), st.sampled_from("+-"))
+def test_by_shape_and_back(pairs: list[tuple[int, int]], symbol: str) -> None:
+    problems = Problems((symbol,), np.zeros(len(pairs), np.uint8), np.array(pairs, dtype=object))
+    found = np.empty((len(pairs), 2), dtype=object)
+    for places, part in by_shape(problems, signed=True):
+        assert all(len(str(abs(value))) <= part.shape.number_width for value in pairs[places[0]])
+        found[places] = as_problems(part).operands
+    assert found.tolist() == [list(pair) for pair in pairs]

@@ -18,9 +18,11 @@ from calcgpt.arithmetic.digits import (
     add,
     carried,
     complement,
+    from_array,
     from_integers,
     multiply,
     subtract,
+    to_array,
     to_integers,
     to_texts,
     widen,
@@ -153,3 +155,14 @@ def test_five_thousand_digits() -> None:
 def test_the_examples_of_the_docstring() -> None:
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
+
+
+@given(st.lists(st.integers(0, 10**18 - 1), min_size=1, max_size=5), st.integers(0, 5))
+def test_arrays_of_int64_and_of_python_integers_alike(values: list[int], wider: int) -> None:
+    width = len(str(max(values))) + wider
+    for kind in (np.int64, object):
+        digits = from_array(np.array(values, dtype=kind), width)
+        assert digits.tolist() == from_integers(values, width).tolist() and digits.dtype == np.uint8
+        assert to_array(digits).tolist() == values
+    with pytest.raises(ValueError, match="at most 1 digits"):
+        from_array(np.array([12]), 1)
