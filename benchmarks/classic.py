@@ -11,8 +11,8 @@ import time
 from peers import Rows, their_model, train_ours, train_theirs
 
 from calcgpt.arithmetic.problems import from_expressions
-from calcgpt.evaluation.metrics import judge
 from calcgpt.inference.solver import CalcGPT
+from calcgpt.inference.verdicts import judge
 from calcgpt.model.gpt import GPT
 from calcgpt.training.config import TrainingConfig
 

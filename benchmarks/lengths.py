@@ -13,10 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from calcgpt.evaluation.lengths import evaluate_lengths, parse_length
+from calcgpt.evaluation import evaluate, load_suite
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.training.recipes import load_recipe
-from calcgpt.training.seen import trained_problems
 from calcgpt.training.trainer import CalcGPTTrainer
 
 
@@ -44,11 +43,11 @@ def main(options: argparse.Namespace) -> None:
 
 def measure(solver: CalcGPT, options: argparse.Namespace) -> list[dict[str, Any]]:
     """A row for each operator and length."""
-    seen, rows = trained_problems(solver.run), []
+    rows = []
     for text in options.digits:
         length, _, count = text.partition(":")
-        report = evaluate_lengths(solver, [parse_length(length)], seen, int(count or options.count), options.test_seed)
-        rows += report["buckets"]
+        suite = load_suite("lengths").changed(int(count or options.count), [length], seed=options.test_seed)
+        rows += evaluate(solver, suite)["buckets"]
     return rows
 
 

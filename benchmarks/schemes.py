@@ -1,6 +1,7 @@
-"""Position schemes side by side: one model, the same sums of at most 10 digits and steps; and our own, taken apart.
+"""Position schemes side by side: one model, the same sums of at most 10 digits, the same seconds of training on this
+machine; and our own, taken apart. How many steps a scheme gets follows from what its first steps take.
 
-python benchmarks/schemes.py [--steps 1500] [--count 100]
+python benchmarks/schemes.py [--seconds 120] [--count 100]
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from calcgpt.evaluation.lengths import evaluate_lengths
+from calcgpt.evaluation import evaluate, load_suite
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.tokens.scheme import Positions
 from calcgpt.training.recipes import load_recipe
-from calcgpt.training.seen import trained_problems
 from calcgpt.training.trainer import CalcGPTTrainer
 
 LENGTHS = (10, 20, 50, 100, 1000)
@@ -30,14 +30,25 @@ PARTS = {
 }
 
 
-def main(steps: int, count: int, seed: int, only: str | None) -> None:
+_TRIED = 60  # steps of each shape of problem and more, from which the time of one is told
+
+
+def main(seconds: float, count: int, seed: int, only: str | None) -> None:
     schemes = {name: load_recipe(name).config.positions for name in PUBLISHED} | PARTS
-    print("| scheme | seconds | " + " | ".join(map(str, LENGTHS)) + " digits |", flush=True)
+    print("| scheme | steps | seconds | " + " | ".join(map(str, LENGTHS)) + " digits |", flush=True)
     for name, scheme in schemes.items():
         if only is None or only in name:
-            config = dataclasses.replace(load_recipe("nope").config, positions=scheme, max_steps=steps, seed=seed)
-            seconds, found = measure(config, count)
-            print(f"| {name} | {seconds:.0f} | " + " | ".join(found) + " |", flush=True)
+            config = dataclasses.replace(load_recipe("nope").config, positions=scheme, seed=seed)
+            config = dataclasses.replace(config, max_steps=max(_TRIED, int(seconds / step_time(config))))
+            took, found = measure(config, count)
+            print(f"| {name} | {config.max_steps:,} | {took:.0f} | " + " | ".join(found) + " |", flush=True)
+
+
+def step_time(config) -> float:
+    """Seconds of a step, from a short run."""
+    with tempfile.TemporaryDirectory() as place:
+        config = dataclasses.replace(config, max_steps=_TRIED, eval_steps=_TRIED, eval_examples=1)
+        return CalcGPTTrainer(config, None, Path(place) / "model", verbose=False).train()["training_time"] / _TRIED
 
 
 def measure(config, count: int) -> tuple[float, list[str]]:
@@ -46,20 +57,19 @@ def measure(config, count: int) -> tuple[float, list[str]]:
         folder = Path(place) / "model"
         results = CalcGPTTrainer(config, None, folder, verbose=False).train()
         solver = CalcGPT(folder)
-    seen, found = trained_problems(solver.run), []
+    found = []
     for length in LENGTHS:
         asked = count if length < 1000 else min(count, 20)
-        report = evaluate_lengths(solver, [(length, length)], seen, asked)
-        out_of_ids = any(row["error"] for row in report["wrong"])
-        found.append("-" if out_of_ids else f"{report['exact_match']:.0%}")
+        report = evaluate(solver, load_suite("lengths").changed(asked, [str(length)]))
+        found.append("-" if report["refused"] else f"{report['exact_match']:.0%}")
     return results["training_time"], found
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seconds", type=float, default=120.0, help="of training, for each scheme")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--only", help="a part of the names to measure")
     arguments = parser.parse_args()
-    main(arguments.steps, arguments.count, arguments.seed, arguments.only)
+    main(arguments.seconds, arguments.count, arguments.seed, arguments.only)

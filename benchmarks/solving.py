@@ -14,13 +14,14 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from calcgpt import CalcGPT
-from calcgpt.evaluation.suites import fresh
+from calcgpt.arithmetic.problems import Problems
 
 
 def main(folder: str, count: int, alone: int) -> None:
     solver = CalcGPT(folder)
-    problems = fresh(solver.tasks, count, 0, np.zeros(0, np.uint64))
-    order = np.random.default_rng(0).permutation(len(problems))
+    rng = np.random.default_rng(0)
+    problems = Problems.concatenate([task.sample(count, rng) for task in solver.tasks])
+    order = rng.permutation(len(problems))
     texts = problems[order].expressions() if len(problems) else []
     texts = (texts * (count // len(texts) + 1))[:count]
     solver.solve_batch(texts[:2000])

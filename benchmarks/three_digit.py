@@ -11,9 +11,8 @@ import tempfile
 import time
 
 from calcgpt import CalcGPT, CalcGPTTrainer
-from calcgpt.evaluation.evaluate import evaluate_exhaustive
+from calcgpt.evaluation import evaluate
 from calcgpt.training.recipes import load_recipe
-from calcgpt.training.seen import trained_problems
 
 
 def main(seeds: int, first: int | None) -> None:
@@ -26,7 +25,7 @@ def main(seeds: int, first: int | None) -> None:
             results = CalcGPTTrainer(config, None, f"{folder}/model", verbose=False).train()
             solver = CalcGPT(f"{folder}/model")
             started = time.perf_counter()
-            report = evaluate_exhaustive(solver, trained_problems(solver.run))
+            report = evaluate(solver, "exhaustive")
             seconds = time.perf_counter() - started
         proven += report["right"] == report["problems"]
         never = report["never_seen"]

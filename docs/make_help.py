@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).with_name("help.md")
-COMMANDS = ("", "recipes", "data", "train", "evaluate", "solve", "models", "export")
+COMMANDS = ("", "recipes", "data", "train", "evaluate", "solve", "explain", "models", "export")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "calcgpt"
-LAYERS = ["errors", "runtime", "arithmetic", "tokens", "model", "inference", "evaluation", "training"]
+LAYERS = ["errors", "runtime", "arithmetic", "tokens", "model", "inference", "training", "evaluation"]
 LAYERS += ["interop", "serving", "cli"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
@@ -114,6 +114,8 @@ def test_settings_and_listings_need_no_torch() -> None:
 
 def test_package_inits_hold_nothing() -> None:
     for path in MODULES:
-        if path.name == "__init__.py" and path.parent not in (PACKAGE, PACKAGE / "training" / "recipes"):
+        # The two entrances import lazily; two folders are of YAML files, beside what reads them.
+        entrances, data = (PACKAGE, PACKAGE / "evaluation"), ("training/recipes", "evaluation/suites")
+        if path.name == "__init__.py" and path.parent not in (*entrances, *(PACKAGE / name for name in data)):
             body = ast.parse(path.read_text(encoding="utf-8")).body
             assert len(body) == 1, f"{path} holds more than its docstring"

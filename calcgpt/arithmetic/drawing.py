@@ -48,6 +48,24 @@ def draw(shape: Shape, count: int, rng: np.random.Generator, carry_share: float 
     return ColumnProblems(shape, digits, signs)
 
 
+def draw_exactly(
+    shape: Shape, lengths: tuple[int, int], count: int, rng: np.random.Generator, carry_share: float = 0.0
+) -> ColumnProblems:
+    """`count` problems of a shape whose two operands have exactly so many digits; a length of 1 includes 0."""
+    if shape.symbol not in ("+", "-"):
+        assert shape.widths == lengths
+        return draw(shape, count, rng, carry_share)
+    digits = rng.integers(0, 10, (count, 2, max(shape.widths)), dtype=np.uint8)
+    _link(shape, digits, np.arange(count) < round(count * carry_share), rng)
+    for index, length in enumerate(lengths):
+        digits[:, index, length:] = 0
+        if length > 1:
+            top = digits[:, index, length - 1]
+            digits[:, index, length - 1] = np.where(top == 0, rng.integers(1, 10, count), top)
+    signs = rng.random(digits.shape[:2]) < 0.5 if shape.signed else None
+    return ColumnProblems(shape, digits, signs)
+
+
 def _draw_columns(shape: Shape, digits: NDArray[np.uint8], heavy: NDArray[np.bool_], rng: np.random.Generator) -> None:
     operands, width = len(shape.widths), shape.number_width
     digits[:, :, width:] = 0
@@ -55,11 +73,7 @@ def _draw_columns(shape: Shape, digits: NDArray[np.uint8], heavy: NDArray[np.boo
     if width > 1:
         digits[:, :, width - 1] = np.where(top == 0, rng.integers(1, 10, top.shape), top)
     if operands == 2:
-        first = digits[heavy, 0]
-        link = (9 - first if shape.symbol == "+" else first).astype(np.int8)
-        more, less = (rng.random(link.shape) < _NEARLY for _ in range(2))
-        link = np.clip(link + more - less, 0, 9).astype(np.uint8)
-        digits[heavy, 1] = np.where(rng.random(link.shape) < _CHAIN, link, digits[heavy, 1])
+        _link(shape, digits, heavy, rng)
         top = digits[:, 1, width - 1]
         if width > 1:  # a link may be 0, and the other operand is perhaps the one that is shortened
             digits[:, 1, width - 1] = np.where(top == 0, rng.integers(1, 10, len(top)), top)
@@ -68,6 +82,15 @@ def _draw_columns(shape: Shape, digits: NDArray[np.uint8], heavy: NDArray[np.boo
         digits[heavy[:, None, None] & (rng.random(digits.shape) < share)] = 9
         digits[:, :, width:] = 0
     _shorten(digits, width, rng)
+
+
+def _link(shape: Shape, digits: NDArray[np.uint8], heavy: NDArray[np.bool_], rng: np.random.Generator) -> None:
+    """Make most columns of the heavy sums or differences of two hand a carry on, or nearly so."""
+    first = digits[heavy, 0]
+    link = (9 - first if shape.symbol == "+" else first).astype(np.int8)
+    more, less = (rng.random(link.shape) < _NEARLY for _ in range(2))
+    link = np.clip(link + more - less, 0, 9).astype(np.uint8)
+    digits[heavy, 1] = np.where(rng.random(link.shape) < _CHAIN, link, digits[heavy, 1])
 
 
 def _shorten(digits: NDArray[np.uint8], width: int, rng: np.random.Generator) -> None:

@@ -42,7 +42,9 @@ def training_display(title: str, max_seconds: float | None, quiet: bool) -> Abst
 
 
 class RichDisplay(Console):
-    """A bar with step, loss, exact match at the last validation and time left; a context that gives the listeners.
+    """A bar with step, loss, exact match at the last validation and time left, and above it the places that are learnt.
+
+    It is a context that gives the listeners.
 
     Args:
         title: what is trained.
@@ -86,6 +88,7 @@ class RichDisplay(Console):
     def on_evaluation(self, record: dict[str, Any]) -> None:
         if record.get("exact_match") is not None:
             self.progress.update(self.task, match=f"exact match {record['exact_match']:.2%}")
+        self._learn(record)
 
     def on_end(self, results: dict[str, Any]) -> None:
         pass

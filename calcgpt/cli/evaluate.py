@@ -1,149 +1,145 @@
-"""`calcgpt evaluate`: counts a model's right answers."""
+"""`calcgpt evaluate`: asks models what a suite says, counts, and shows."""
 
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calcgpt.errors import ConfigError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from rich.console import Console
-
     from calcgpt.cli.evaluate_options import EvaluateOptions
+    from calcgpt.evaluation.suites import Suite
     from calcgpt.inference.solver import CalcGPT
 
 Report = dict[str, Any]
-_SHOWN = 10  # wrong answers that a person sees
 
 
 def run(args: list[str]) -> int:
-    """Runs `calcgpt evaluate` with these arguments and returns the exit code. Raises CalcGPTError."""
-    from calcgpt.cli.display import counting
+    """Runs `calcgpt evaluate` with these arguments and returns the exit code: 1 where --require is not reached.
+
+    Raises CalcGPTError.
+    """
     from calcgpt.cli.evaluate_options import EvaluateOptions
     from calcgpt.cli.flags import parse
 
     options: EvaluateOptions = parse(EvaluateOptions, args, "calcgpt evaluate")
-    if options.count < 1:
-        raise ConfigError(f"--count must be at least 1, not {options.count}")
-    with counting("evaluating") as progress:
-        from calcgpt.inference.solver import CalcGPT
-        from calcgpt.model.catalog import SHIPPED
-        from calcgpt.training.seen import trained_problems
+    if options.require is not None and not 0 <= options.require <= 1:
+        raise ConfigError(f"--require must be a share of 0 to 1, not {options.require}")
+    suite = _suite(options)
+    if options.report or options.plots:
+        from calcgpt.evaluation.plots import require_matplotlib
 
-        solver = CalcGPT(options.model, device=options.device)
-        assert solver.path is not None
-        ships = solver.path.parent == SHIPPED
-        report = {
-            "model": solver.path.name if ships else str(solver.path),
-            **_evaluate(solver, trained_problems(solver.run), options, progress),
-        }
+        require_matplotlib()
+    command = shlex.join(["calcgpt", "evaluate", *args])
+    reports = [_evaluate(name, suite, options, command) for name in options.models or (None,)]
+    _write(reports, options)
     if options.json:
-        print(json.dumps(report))
+        print(json.dumps(reports[0] if len(reports) == 1 else reports))
     else:
-        _show(report)
-    return 0
+        from calcgpt.cli.evaluate_tables import show
+
+        show(reports)
+    return _verdict(reports, options.require)
 
 
-def _evaluate(solver: CalcGPT, seen: np.ndarray | None, options: EvaluateOptions, progress: Any) -> Report:
-    from calcgpt.evaluation.evaluate import evaluate_exhaustive, evaluate_fresh
-    from calcgpt.evaluation.lengths import evaluate_lengths, parse_length
+def _suite(options: EvaluateOptions) -> Suite:
+    from calcgpt.evaluation.suites import DEFAULT, Part, Suite, load_suite
 
-    if options.digits and options.exhaustive:
-        raise ConfigError("expected --digits or --exhaustive, and got both")
-    if options.digits:
-        if solver.notation.work != "columns":
-            raise ConfigError("--digits is for a model that writes columns, and this one does not")
-        lengths = [parse_length(text) for text in options.digits]
-        return evaluate_lengths(solver, lengths, seen, options.count, options.seed, progress)
-    if options.exhaustive:
-        return evaluate_exhaustive(solver, seen, progress)
-    return evaluate_fresh(solver, seen, options.count, options.seed, progress)
-
-
-def _show(report: Report) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(f"{report['model']}: {_what(report)}", markup=False, soft_wrap=True)
-    if report["suite"] == "exhaustive":
-        _table(console, ["operation"], report["operations"])
-        _seen_apart(console, report)
-    else:
-        _table(console, ["operation", "digits"], report["buckets"])
-    console.print(f"{_share(report)} in {report['seconds']:.1f} s", soft_wrap=True)
-    _show_wrong(console, report)
+    chosen = [name for name in ("suite", "exhaustive", "dataset") if getattr(options, name)]
+    if len(chosen) > 1:
+        given = " and ".join(f"--{name}" for name in chosen)
+        raise ConfigError(f"expected one of --suite, --exhaustive and --dataset, and got {given}")
+    if options.count is not None and options.count < 1:
+        raise ConfigError(f"--count must be at least 1, not {options.count}")
+    if options.seed is not None and options.seed < 0:
+        raise ConfigError(f"--seed must be 0 or more, not {options.seed}")
+    if options.dataset:
+        if options.count is not None or options.digits or options.operations or options.seed is not None:
+            raise ConfigError("--dataset asks every problem of a file: leave --count, --digits and the like away")
+        parts = (Part("dataset", path=options.dataset),)
+        return Suite("dataset", parts, description=f"The problems of {options.dataset}.")
+    name = "exhaustive" if options.exhaustive else options.suite or ("lengths" if options.digits else DEFAULT)
+    return load_suite(name).changed(options.count, options.digits, options.operations, options.seed)
 
 
-def _what(report: Report) -> str:
-    if report["suite"] == "exhaustive":
-        return f"every problem of its range, {report['problems']:,}"
-    if report["unseen"]:
-        return f"{report['problems']:,} problems that it was never trained on"
-    return f"{report['problems']:,} fresh problems (what it was trained on cannot be told: some may be among them)"
+def _evaluate(name: str | None, suite: Suite, options: EvaluateOptions, command: str) -> Report:
+    from calcgpt.cli.display import counting
+
+    with counting("evaluating") as progress:
+        from calcgpt.evaluation.judging import evaluate
+        from calcgpt.evaluation.keeping import keep_report
+        from calcgpt.inference.solver import CalcGPT
+
+        solver = CalcGPT(name, device=options.device)
+        folder = _folder(solver, suite, options)
+        try:
+            report = evaluate(solver, suite, folder=folder, progress=progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted; the same command goes on from what is kept in {folder}") from None
+        report["command"] = command
+        if options.dataset:
+            report["language"] = _language(solver, options.dataset, progress)
+    keep_report(folder, report)
+    return report
 
 
-def _share(row: Report) -> str:
-    """Right answers as they are: a share is rounded, and 100% is only said where all are right."""
-    text = f"{row['right']:,} of {row['problems']:,} right"
-    return text if row["exact_match"] is None else f"{text}, {_percent(row)}"
+def _language(solver: CalcGPT, dataset: str, progress: Any) -> list[dict[str, Any]]:
+    from calcgpt.arithmetic.datasets import load_dataset
+    from calcgpt.evaluation.language import language_tests
+
+    return language_tests(solver, load_dataset(dataset), progress)
 
 
-def _percent(row: Report) -> str:
-    if row["exact_match"] is None:
-        return "-"
-    if row["right"] == row["problems"]:
-        return "100%"
-    return f"{min(row['exact_match'], 0.99999):.3%}"
+def _folder(solver: CalcGPT, suite: Suite, options: EvaluateOptions) -> Path:
+    from calcgpt.model.catalog import MODELS, ships
+
+    assert solver.path is not None
+    near = ships(solver.path) or solver.path.parent.resolve() == Path(MODELS).resolve()
+    name = solver.path.name if near else "-".join(solver.path.resolve().parts[-2:])
+    if options.folder:
+        return Path(options.folder) / name if len(options.models) > 1 else Path(options.folder)
+    return Path("evaluations") / name / suite.name
 
 
-def _table(console: Console, titles: list[str], rows: list[Report]) -> None:
-    from rich.table import Table
+def _write(reports: list[Report], options: EvaluateOptions) -> None:
+    """The files that were asked for."""
+    if options.table:
+        from calcgpt.evaluation.table import write_table
 
-    table = Table(*titles)
-    for title in (*titles[1:], "problems", "right", "exact match"):
-        if title not in titles:
-            table.add_column(title, justify="right")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in rows:
-        figures = f"{row['problems']:,}", f"{row['right']:,}", _percent(row)
-        table.add_row(*(str(row[title]) for title in titles), *figures)
-    console.print(table)
-
-
-def _seen_apart(console: Console, report: Report) -> None:
-    if report["trained_on"] is None:
-        console.print("what it was trained on cannot be told", soft_wrap=True)
+        write_table(options.table, reports)
+    if not (options.report or options.plots):
         return
-    console.print(f"trained on: {_share(report['trained_on'])}", soft_wrap=True)
-    console.print(f"never seen: {_share(report['never_seen'])}", soft_wrap=True)
+    from calcgpt.evaluation.plots import all_plots, save_plots
+    from calcgpt.evaluation.report import write_report
+
+    records = {report["model"]: _records(report["model"]) for report in reports}
+    if options.report:
+        write_report(options.report, reports, records)
+    if options.plots:
+        save_plots(all_plots(reports, records), Path(options.plots))
 
 
-def _show_wrong(console: Console, report: Report) -> None:
-    wrong = report["problems"] - report["right"]
-    if not wrong:
-        return
-    from calcgpt.arithmetic.parsing import shorten
+def _records(model: str) -> list[dict[str, Any]]:
+    """What a run wrote down while it trained; nothing where there is no such file."""
+    from calcgpt.model.catalog import find_model
 
-    shown = report["wrong"][:_SHOWN]
-    console.print("\nwrong answers:" if wrong <= len(shown) else f"\nthe first of {wrong:,} wrong answers:")
-    for row in shown:
-        problem, solution = shorten(row["problem"]), shorten(row["solution"])
-        said = row["error"] or f"the model says {_said(row)}"
-        console.print(f"  {problem}={solution}: {said}", markup=False, soft_wrap=True)
+    try:
+        lines = (find_model(model) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+    except (OSError, ValueError):
+        return []
 
 
-def _said(row: Report) -> str:
-    """The wrong answer; of a long one how many of its digits are wrong, and the first from the units."""
-    from calcgpt.arithmetic.parsing import shorten
+def _verdict(reports: list[Report], require: float | None) -> int:
+    if require is None:
+        return 0
+    import sys
 
-    answer, solution = row["answer"], row["solution"]
-    if answer is None:
-        return "nothing readable"
-    if shorten(solution) == solution:
-        return str(answer)
-    pairs = list(zip(answer[::-1].ljust(len(solution), "0"), solution[::-1].ljust(len(answer), "0"), strict=True))
-    wrong = [place for place, (mine, right) in enumerate(pairs) if mine != right]
-    return f"{shorten(answer)}: {len(wrong):,} of {len(pairs):,} digits are wrong, the first of worth 10^{wrong[0]}"
+    low = [report for report in reports if (report["exact_match"] or 0.0) < require]
+    for report in low:
+        counts = f"{report['right']:,} of {report['problems']:,} right"
+        print(f"calcgpt: {report['model']}: {counts}, below {require}", file=sys.stderr)
+    return 1 if low else 0

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a model: a recipe, a data file, or a task of your own",
     "evaluate": "count a model's right answers, on unseen problems or on every one",
     "solve": "ask a model: problems, a file of them, or one after the other",
+    "explain": "look inside a model: probabilities, attention, where carries are",
     "models": "list the models there are, or describe one",
     "export": "write a model as one file for the challenge of ten-digit addition",
 }

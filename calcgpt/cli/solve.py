@@ -52,12 +52,12 @@ def _lines(file: str | None) -> Iterator[Iterable[str]]:
 
 def _load(options: SolveOptions) -> CalcGPT:
     from calcgpt.inference.solver import CalcGPT
-    from calcgpt.model.catalog import SHIPPED
+    from calcgpt.model.catalog import ships, shown_name
 
     solver = CalcGPT(options.model, device=options.device)
     if options.model is None and solver.path is not None:
-        ships = solver.path.parent == SHIPPED
-        print(f"model: {f'{solver.path.name}, which comes with CalcGPT' if ships else solver.path}", file=sys.stderr)
+        comes = ", which comes with CalcGPT" if ships(solver.path) else ""
+        print(f"model: {shown_name(solver.path)}{comes}", file=sys.stderr)
     return solver
 
 

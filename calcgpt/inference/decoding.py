@@ -7,6 +7,7 @@ stands for, but the padding and the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,10 +18,11 @@ from calcgpt.inference.choosing import FEW, Chooser, Completions, gather
 from calcgpt.inference.placed import write_placed
 from calcgpt.model.gpt import GPT
 from calcgpt.model.layouts import KVCache
-from calcgpt.runtime.device import one_thread
+from calcgpt.runtime.device import one_thread, side_by_side
 from calcgpt.tokens.places import place_sequence
 
-CHUNK = 1024  # prompts decoded together; many more leave the processor's caches and take longer
+CHUNK = 4096  # most prompts that are decoded together
+_CACHED = 2**26  # bytes of their keys and values; many more leave the processor's caches and take longer
 SHARING = 64  # prompts from which on looking for common beginnings pays
 
 
@@ -58,40 +60,50 @@ def decode(
         raise UnsupportedProblem(f"a prompt of {longest} tokens leaves no room: the model has {limit} positions")
     space = limit if max_new is None else min(max_new, limit)
     choose = Chooser(model, temperature, seed)
-    size = len(prompts)
-    tokens = torch.full((size, space), model.config.pad_id)
-    log_probabilities = torch.zeros(size, space)
-    done = 0
-    for rows, length in _chunks(prompts, lengths):
-        part, room = prompts[rows, :length], min(space, limit - length)
-        if model.config.positions.plain:
-            with one_thread(len(rows) < FEW):
-                _complete(choose, part, room, rows, tokens, log_probabilities)
-        else:
-            found = write_placed(choose, part, place_sequence(limit, length, model.config.positions), room)
-            tokens[rows, :room], log_probabilities[rows, :room] = found
-        done += len(rows)
-        if progress:
-            progress(done, size)
-    return gather(tokens, log_probabilities, model.config.pad_id, model.config.end_id)
+    size, config = len(prompts), model.config
+    tokens, log_probabilities = torch.full((size, space), config.pad_id), torch.zeros(size, space)
+    held = 8 * config.num_layers * config.embedding_dim * min(limit, longest + space)  # bytes that a prompt takes
+    done, chunks = 0, list(_chunks(prompts, lengths, max(SHARING, min(CHUNK, _CACHED // held))))
+    on_threads = config.positions.plain and model.device.type == "cpu"
+    with one_thread(on_threads and size < FEW):
+        # Draws come from one generator, chunk after chunk.
+        found = side_by_side(partial(_write, choose, prompts, space), chunks, on_threads and not temperature)
+        for (rows, _), (written, scores) in zip(chunks, found, strict=True):
+            tokens[rows, : written.shape[1]], log_probabilities[rows, : written.shape[1]] = written, scores
+            done += len(rows)
+            if progress:
+                progress(done, size)
+    return gather(tokens, log_probabilities, config.pad_id, config.end_id)
 
 
-def _chunks(prompts: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Rows that share a length, at most CHUNK at a time, neighbours beginning alike."""
+@torch.inference_mode()  # which each thread begins for itself
+def _write(choose: Chooser, prompts: Tensor, space: int, chunk: tuple[Tensor, int]) -> tuple[Tensor, Tensor]:
+    """Tokens and their log-probabilities for the prompts of a chunk: its rows, and the length that they have."""
+    rows, length = chunk
+    part, config = prompts[rows, :length], choose.model.config
+    room = min(space, config.max_length - length)
+    if config.positions.plain:
+        return _complete(choose, part, room)
+    return write_placed(choose, part, place_sequence(config.max_length, length, config.positions), room)
+
+
+def _chunks(prompts: Tensor, lengths: Tensor, most: int) -> Iterator[tuple[Tensor, int]]:
+    """Rows that share a length, at most `most` at a time, neighbours beginning alike."""
     for length in torch.unique(lengths).tolist():
         rows = (lengths == length).nonzero()[:, 0]
         if len(rows) >= SHARING:
             order = np.lexsort(prompts[rows, :length].cpu().numpy().T[::-1])
             rows = rows[torch.from_numpy(order)]
-        for chunk in rows.split(CHUNK):
+        for chunk in rows.split(most):
             yield chunk, length
 
 
-def _complete(
-    choose: Chooser, prompts: Tensor, space: int, rows: Tensor, tokens: Tensor, log_probabilities: Tensor
-) -> None:
-    """Write the completions of prompts (n, P) of one length into `tokens` and `log_probabilities` at `rows`."""
+def _complete(choose: Chooser, prompts: Tensor, space: int) -> tuple[Tensor, Tensor]:
+    """Tokens and their log-probabilities, (n, space) each, for prompts (n, P) of one length; padding and 0 after the
+    end."""
     model = choose.model
+    tokens, log_probabilities = torch.full((len(prompts), space), model.config.pad_id), torch.zeros(len(prompts), space)
+    rows = torch.arange(len(prompts))
     prompts = prompts.to(model.device)
     prefill = _prefill_shared if len(prompts) >= SHARING else _prefill
     hidden, cache = prefill(model, prompts, space)
@@ -100,12 +112,13 @@ def _complete(
         tokens[rows, place], log_probabilities[rows, place] = token.cpu(), score.cpu()
         going = token != model.config.end_id
         if place + 1 == space or not bool(going.any()):
-            return
+            break
         if not bool(going.all()):
             left = going.nonzero()[:, 0]
             cache.select(left)
             token, rows = token[left], rows[left.cpu()]
         hidden = _next(model, token, cache)
+    return tokens, log_probabilities
 
 
 def _prefill(model: GPT, prompts: Tensor, space: int) -> tuple[Tensor, KVCache]:

@@ -98,6 +98,16 @@ def find_model(name: str | Path, root: str | Path = MODELS) -> Path:
     raise ModelFolderError(f"there is no model {str(name)!r}: {guess}{have}")
 
 
+def ships(path: Path) -> bool:
+    """Whether a model comes with the package."""
+    return path.parent == SHIPPED
+
+
+def shown_name(path: Path) -> str:
+    """What people call a model: its folder, or of one that comes with the package its name."""
+    return path.name if ships(path) else str(path)
+
+
 def _holds_model(path: Path) -> bool:
     try:
         layout.locate(path)

@@ -25,7 +25,7 @@ class TrainingConfig:
 
     Args:
         epochs: passes over the training examples (a data file only).
-        batch_size: examples a step.
+        batch_size: examples a step; not looked at where batch_tokens is set.
         learning_rate: the highest learning rate, after warm-up.
         embedding_dim: width of the model.
         num_layers: blocks of the model.

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
+
+LEARNT = 0.99  # the digit accuracy from which on a place counts as learnt
+_NAMES = ("units", "tens", "hundreds", "thousands")
+_WIDTH = 80
 
 
 class Listener:
     """Hears what a trainer reports; every method may be left as it is.
 
-    Records are flat dicts. Those of `on_step` have step, epoch (where there are epochs), loss (mean since the last
-    record), learning_rate and seconds; those of `on_evaluation` have step, seconds, eval_loss and exact_match.
+    Records are dicts. Those of `on_step` have step, epoch (where there are epochs), loss (mean since the last record),
+    learning_rate and seconds. Those of `on_evaluation` have step, seconds, eval_loss, exact_match and digit_accuracy: a
+    list, by place from the units, of the share of the solutions' digits there that the answers have; what is None could
+    not be measured.
     """
 
     def on_start(self, facts: dict[str, Any]) -> None:
@@ -55,10 +63,11 @@ class Console(Listener):
     def __init__(self, stream: TextIO | None = None):
         self.stream = stream
         self.total: int | None = None
+        self.learnt: dict[int, int] = {}  # place from the units: the step at which it was first found learnt
         self._next = 0
 
     def on_start(self, facts: dict[str, Any]) -> None:
-        self.total = facts["total_steps"]
+        self.total, self.learnt = facts["total_steps"], {}
         steps = f"{self.total:,} steps" if self.total else "until its time is up"
         size, device = f"{facts['model_params']:,} parameters", f"{facts['device']}, {facts['precision']}"
         self._write(f"training {size} on {device}: {steps}")
@@ -77,15 +86,56 @@ class Console(Listener):
         right = "" if match is None else f"  exact match {match:.2%}"
         loss = record.get("eval_loss")
         self._write(f"step {record['step']:,}  " + ("" if loss is None else f"validation loss {loss:.4g}") + right)
+        self._learn(record)
 
     def on_end(self, results: dict[str, Any]) -> None:
+        if len(set(self.learnt.values())) > 1:  # else a line above says it all
+            self._write(describe_learnt(self.learnt))
         self._write(f"done in {results['training_time']:.1f} s: {results['output_dir']}")
+
+    def _learn(self, record: dict[str, Any]) -> None:
+        """Say which places a validation found learnt that none before it did."""
+        shares = record.get("digit_accuracy")
+        if not isinstance(shares, list):  # there is none, or an override measures another thing by this name
+            return
+        new = [place for place, share in enumerate(shares) if share >= LEARNT and place not in self.learnt]
+        if new:
+            self.learnt.update(dict.fromkeys(new, record["step"]))
+            self._write(describe_learnt(dict.fromkeys(new, record["step"])))
 
     def _write(self, line: str) -> None:
         stream = self.stream or sys.stdout
         if stream is not None:  # a program without a console has none
             stream.write(line + "\n")
             stream.flush()
+
+
+def describe_learnt(learnt: dict[int, int]) -> str:
+    """The step at which each place was learnt, in lines of at most 80 columns.
+
+    >>> describe_learnt({0: 200, 1: 300, 2: 300, 3: 450, 4: 450, 5: 450})
+    'learnt: units at step 200, tens and hundreds at 300, thousands to 10^5 at 450'
+    """
+    steps = sorted(set(learnt.values()))
+    groups = [(_places([place for place in learnt if learnt[place] == step]), f"{step:,}") for step in steps]
+    parts = [f"{places} at {'' if number else 'step '}{step}" for number, (places, step) in enumerate(groups)]
+    whole = "learnt: " + ", ".join(part.replace(" ", "\xa0") for part in parts)  # lines end between parts only
+    return "\n".join(textwrap.wrap(whole, _WIDTH, subsequent_indent=" " * 8)).replace("\xa0", " ")
+
+
+def _places(places: Sequence[int]) -> str:
+    """Places in words, three or more in a row as `units to hundreds`."""
+    runs: list[list[int]] = []
+    for place in sorted(places):
+        if not runs or runs[-1][-1] != place - 1:
+            runs.append([])
+        runs[-1].append(place)
+    words = [f"{_name(run[0])} to {_name(run[-1])}" if len(run) > 2 else " and ".join(map(_name, run)) for run in runs]
+    return " and ".join(words)
+
+
+def _name(place: int) -> str:
+    return _NAMES[place] if place < len(_NAMES) else f"10^{place}"
 
 
 def _number(value: Any) -> Any:

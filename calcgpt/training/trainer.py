@@ -169,8 +169,8 @@ class CalcGPTTrainer:
     def evaluate(self, limit: int | None = None) -> dict[str, Any]:
         """Loss and exact match on the first `limit` held-out examples, with their verdicts.
 
-        Returns eval_loss and exact_match (each None where there is nothing to measure it on), and verdicts. What an
-        override adds is recorded with them.
+        Returns eval_loss, exact_match and digit_accuracy (each None where there is nothing to measure it on), and
+        verdicts. What an override adds is recorded with them.
         """
         return validate(self.model, self.tokenizer, self.config, self.maxlen, self.data.test[:limit])
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
+from calcgpt.arithmetic.accuracy import Counts, add_places, digits_right, numbers_from_texts
 from calcgpt.arithmetic.columns import group, parse_columns
 from calcgpt.arithmetic.integers import format_integer
 from calcgpt.arithmetic.scanning import scan
-from calcgpt.evaluation.metrics import Verdicts, judge
 from calcgpt.inference.decoding import decode
 from calcgpt.inference.solver import CalcGPT
+from calcgpt.inference.verdicts import Verdicts, judge
 from calcgpt.model.gpt import GPT
 from calcgpt.tokens.encoding import encode_texts
 from calcgpt.tokens.tokenizer import Tokenizer
@@ -26,27 +28,38 @@ _SHOWN = 20  # problems that `shown_records` shows
 def validate(
     model: GPT, tokenizer: Tokenizer, config: TrainingConfig, maxlen: int, examples: Sequence[str]
 ) -> dict[str, Any]:
-    """Loss, exact match and verdicts on some examples; the model is left in training mode.
+    """Loss, exact match, digit accuracy and verdicts on some examples; the model is left in training mode.
 
-    Returns eval_loss and exact_match (each None where there is nothing to measure it on: no examples, or text without
-    an `=`), and verdicts. Of plain text, exact match is the share of lines that go on after their `=` as they should.
+    Returns eval_loss, exact_match and digit_accuracy (each None where there is nothing to measure it on: no examples,
+    or text without an `=`, or without arithmetic), and verdicts. Of plain text, exact match is the share of lines that
+    go on after their `=` as they should. Digit accuracy is a list, by place from the units: of the solutions' digits
+    there, the share that the answers have; an answer that cannot be read has none of them.
     """
     if not examples:
-        return {"eval_loss": None, "exact_match": None, "verdicts": None}
+        return _found(None, None, None, None)
     if config.notation.work == "columns":
         return validate_columns(_solver(model, tokenizer, config), config, examples)
     if config.plain_text:
         loss = mean_loss(model, OptimizedDataset(examples, maxlen, tokenizer, config.loss_on, config.notation))
         match = text_match(model, tokenizer, examples)
         model.train()
-        return {"eval_loss": loss, "exact_match": match, "verdicts": None}
+        return _found(loss, match, None, None)
     found, verdicts = scan(examples), None
     if len(found.problems) == len(examples):
         verdicts = judge(_solver(model, tokenizer, config), found.problems)
     dataset = OptimizedDataset(examples, maxlen, tokenizer, config.loss_on, config.notation)
     loss = mean_loss(model, dataset)
     model.train()
-    return {"eval_loss": loss, "exact_match": verdicts.exact_match if verdicts else None, "verdicts": verdicts}
+    if verdicts is None:
+        return _found(loss, None, None, None)
+    return _found(loss, verdicts.exact_match, verdicts.digits, verdicts)
+
+
+def _found(
+    loss: float | None, match: float | None, digits: tuple[Counts, Counts] | None, verdicts: Any
+) -> dict[str, Any]:
+    accuracy = None if digits is None else (digits[1] / digits[0]).tolist()
+    return {"eval_loss": loss, "exact_match": match, "digit_accuracy": accuracy, "verdicts": verdicts}
 
 
 def text_match(model: GPT, tokenizer: Tokenizer, examples: Sequence[str]) -> float | None:
@@ -67,14 +80,18 @@ def validate_columns(solver: CalcGPT, config: TrainingConfig, examples: Sequence
     """`validate` for problems that are written in columns: `verdicts` are the answers, as `solve_batch` gives them."""
     expressions = [example.split("=")[0] for example in examples]
     answers = solver.solve_batch(expressions)
-    total, count = 0.0, 0
-    for _, problems in group([parse_columns(text) for text in expressions], config.notation.signed):
+    total, count, digits = 0.0, 0, []
+    for rows, problems in group([parse_columns(text) for text in expressions], config.notation.signed):
+        written = [answers[row]["answer"] for row in rows.tolist()]
+        readable = np.array([text is not None for text in written], bool)
+        given = numbers_from_texts([text or "0" for text in written])
+        digits.append(digits_right(given, problems.solutions(), readable))
         batch = solver.model.batch(*on_device(encode_columns(problems, config, solver.tokenizer), solver.model.device))
         total += float(solver.model.loss(batch)) * len(batch.targets)
         count += len(batch.targets)
     solver.model.train()
     right = sum(answer["is_correct"] for answer in answers)
-    return {"eval_loss": total / count, "exact_match": right / len(answers), "verdicts": answers}
+    return _found(total / count, right / len(answers), add_places(digits), answers)
 
 
 @torch.no_grad()

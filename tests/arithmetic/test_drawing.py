@@ -13,7 +13,7 @@ import pytest
 from calcgpt.arithmetic import drawing as module
 from calcgpt.arithmetic.columns import SYMBOLS, ColumnProblems, Shape, written_widths
 from calcgpt.arithmetic.digits import to_integers
-from calcgpt.arithmetic.drawing import draw, draw_shape, edge_cases
+from calcgpt.arithmetic.drawing import draw, draw_exactly, draw_shape, edge_cases
 from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.task import Task
 
@@ -152,6 +152,34 @@ def test_every_second_operand_with_a_sign_is_negative(shape: Shape) -> None:
     assert abs((problems.signs[:, 0] ^ problems.signs[:, 1]).mean() - 0.5) < 0.05, "one whatever the other"
     plain = draw(shape, 2000, rng(), 0.5)
     assert (problems.digits == plain.digits).all() and plain.signs is None
+
+
+EXACTLY = [(symbol, lengths) for symbol in "+-" for lengths in ((1, 1), (3, 1), (2, 5), (12, 12), (1, 30))]
+EXACTLY += [(symbol, lengths) for symbol in ("*", "//", "%") for lengths in ((1, 1), (4, 2), (1, 3))]
+
+
+@pytest.mark.parametrize(("symbol", "lengths"), EXACTLY)
+@pytest.mark.parametrize("share", SHARES)
+def test_exact_lengths_of_both_operands(symbol: str, lengths: tuple[int, int], share: float) -> None:
+    shape = Shape(symbol, written_widths(symbol, lengths))
+    problems = draw_exactly(shape, lengths, 400, rng(), share)
+    assert problems.shape == shape and len(problems) == 400 and problems.signs is None
+    assert (sizes_of(problems) == np.array(lengths)).all() and (problems.digits <= 9).all()
+    operands = operands_of(problems)
+    for side, length in enumerate(lengths):
+        if length == 1 and not share:
+            assert len(set(operands[:, side])) >= 9, "every digit, 0 among them but for divisors"
+    assert symbol not in ("//", "%") or operands[:, 1].all()
+    assert (draw_exactly(shape, lengths, 400, rng(), share).digits == problems.digits).all()
+    assert (draw_exactly(shape, lengths, 400, rng(1), share).digits != problems.digits).any()
+
+
+def test_exact_lengths_with_long_carries_and_signs() -> None:
+    for symbol in "+-":
+        shape = Shape(symbol, (20, 20), signed=True)
+        plain, heavy = (draw_exactly(shape, (20, 20), 600, rng(), share) for share in (0.0, 1.0))
+        assert (longest_run(heavy) >= 4).mean() > 0.2 > 20 * (longest_run(plain) >= 4).mean()
+        assert heavy.signs is not None and np.abs(heavy.signs.mean(0) - 0.5).max() < 0.1
 
 
 def test_a_seed_fixes_the_draws() -> None:

@@ -40,6 +40,20 @@ def test_the_display_shows_what_a_run_tells() -> None:
     assert "step 50/200" in shown and "loss 0.5000" in shown and "exact match 98.76%" in shown
 
 
+def test_the_display_shows_when_places_are_learnt() -> None:
+    console = _terminal()
+    with RichDisplay("three-digit", None, console) as (listener,):
+        listener.on_start(_FACTS)
+        for step, shares in [(50, [0.9, 0.1]), (100, [0.99, 0.1]), (150, [1.0, 0.4]), (200, [1.0, 1.0])]:
+            record = {"step": step, "seconds": 10.0, "eval_loss": 0.4, "exact_match": 0.5, "digit_accuracy": shares}
+            listener.on_evaluation(record)
+        listener.on_end({"training_time": 1.0, "output_dir": "x"})
+    lines = [line.strip() for line in _text(console).replace("\r", "\n").splitlines() if "learnt" in line]
+    shown = [line[line.index("three-digit") :] for line in lines]
+    assert shown == ["three-digit: learnt: units at step 100", "three-digit: learnt: tens at step 200"]
+    assert all(len(line) <= 80 for line in shown)
+
+
 def test_nothing_is_cut_in_80_columns() -> None:
     console = _terminal()
     with RichDisplay("x", None, console) as (listener,):

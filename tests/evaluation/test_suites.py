@@ -1,95 +1,134 @@
-"""What is asked: fresh problems are new and different, and every problem means every one, once."""
+"""Suites: those that come with the package, files of one's own, and what is wrong in them as one line."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from calcgpt.arithmetic.operations import OPERATIONS
-from calcgpt.arithmetic.problems import Problems
+import pytest
+import yaml
+
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
-from calcgpt.evaluation.metrics import digit_counts
-from calcgpt.evaluation.suites import exhaustive, exhaustive_size, fresh, is_seen
+from calcgpt.evaluation import Part, Suite, evaluate, load_suite
+from calcgpt.evaluation.suites import DEFAULT, KINDS, parse_suite, suite_names
 
-NOTHING = np.zeros(0, np.uint64)
-
-
-def all_of(task: Task) -> list[str]:
-    """Every problem of a task, by counting."""
-    numbers = range(task.min_value, task.max_value + 1)
-    triples = [(OPERATIONS[symbol], a, b) for symbol in task.operations for a in numbers for b in numbers]
-    wanted = [(operation.symbol, a, b) for operation, a, b in triples if operation.defined(a, b)]
-    if not task.negative_results:
-        wanted = [row for row in wanted if OPERATIONS[row[0]].apply(*row[1:]) >= 0]
-    return [f"{a}{symbol}{b}" if b >= 0 else f"{a}{symbol}({b})" for symbol, a, b in wanted]
-
-
-TASKS = [
-    Task(("+",), 0, 12),
-    Task(("+", "-"), 0, 9, negative_results=False),
-    Task(("-", "*"), -7, 5),
-    Task(("-", "*", "+"), -7, 5, negative_results=False),
-    Task(("//", "%"), -4, 6),
-    Task(("//", "%"), -4, 6, negative_results=False),
-    Task(("%",), 0, 0),
-]
+KINDS_OF = {
+    "quick": ["uniform", "carry"],
+    "standard": ["uniform", "carry", "adversarial", "robustness"],
+    "exhaustive": ["exhaustive"],
+    "lengths": ["lengths"],
+    "length-grid": ["grid"],
+    "carry": ["carry"],
+    "adversarial": ["adversarial"],
+    "robustness": ["robustness"],
+}
 
 
-@pytest.mark.parametrize("task", TASKS, ids=str)
-@pytest.mark.parametrize("block", [2**17, 10])
-def test_exhaustive_asks_each_problem_once(task: Task, block: int) -> None:
-    parts = list(exhaustive([task], block))
-    asked = [text for part in parts for text in part.expressions()]
-    assert asked == all_of(task) and len(asked) == exhaustive_size([task])
-    assert all(len(part) <= block for part in parts)
+def test_the_suites_that_come_with_the_package() -> None:
+    assert set(suite_names()) == set(KINDS_OF) and DEFAULT == "standard"
+    assert {kind for kinds in KINDS_OF.values() for kind in kinds} == set(KINDS) - {"dataset"}
 
 
-def test_exhaustive_over_the_ranges_of_a_file() -> None:
-    tasks = [Task(("+",), 0, 5), Task(("-",), 2, 9, False)]
-    assert [text for part in exhaustive(tasks) for text in part.expressions()] == all_of(tasks[0]) + all_of(tasks[1])
-    assert exhaustive_size(tasks) == 36 + 36
+@pytest.mark.parametrize("name", suite_names())
+def test_each_loads_and_is_asked(name: str, stub: Callable[..., Any]) -> None:
+    suite = load_suite(name)
+    assert suite.name == name and suite.version >= 1 and suite.seed == 0 and suite.description.endswith(".")
+    assert [part.kind for part in suite.parts] == KINDS_OF[name]
+    report = evaluate(stub(Task(("+", "-"), 0, 20)), suite.changed(count=3))
+    assert report["right"] == report["problems"] > 0 and report["wrong"] == []
+    assert {key: report[key] for key in ("suite", "version", "seed", "description")} == {
+        "suite": name,
+        "version": suite.version,
+        "seed": 0,
+        "description": suite.description,
+    }
 
 
-def test_too_many_to_ask() -> None:
-    for task in (Task(("+",), 0, 10**6), Task(("+",), 0, 10**30)):
-        with pytest.raises(ConfigError, match="expected at most 1,000,000,000 to ask every one"):
-            exhaustive_size([task])
+@pytest.mark.parametrize("name", suite_names())
+def test_a_suite_is_what_its_dict_says(name: str) -> None:
+    suite = load_suite(name)
+    content = yaml.safe_load(yaml.safe_dump(suite.to_dict()))
+    assert parse_suite(content, "other") == suite and content == suite.to_dict()
 
 
-def test_fresh_problems_are_unseen_and_different() -> None:
-    task = Task(("+", "-"), 0, 999)
-    trained = task.sample(300_000, np.random.default_rng(0))
-    seen = np.unique(trained.keys())
-    problems = fresh([task], 200, 1, seen)
-    assert not is_seen(problems, seen).any()
-    assert not set(problems.expressions()) & set(trained.expressions())
-    assert len(set(problems.expressions())) == len(problems)
-    assert task.contains(problems).all()
-    for index, symbol in enumerate(problems.symbols):
-        counts = np.bincount(digit_counts(problems[problems.operation == index]), minlength=4)
-        assert counts[2] == counts[3] == 200, symbol
-        assert 1 <= counts[1] <= 100, "there are a hundred of one digit, most of them trained on"
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 7\nparts:\n- {kind: carry, count: 5, digits: 3, operations: '-'}\n- kind: adversarial\n")
+    suite = load_suite(path)
+    assert suite == load_suite(str(path)) == parse_suite(suite.to_dict(), "x")
+    assert suite == Suite("mine", (Part("carry", 5, ("3",), ("-",)), Part("adversarial")), seed=7)
+    path.write_text("name: named\nversion: 3\ndescription: What?\nparts: [{kind: dataset, path: a.txt}]\n")
+    assert load_suite(path) == Suite("named", (Part("dataset", path="a.txt"),), 3, 0, "What?")
 
 
-def test_fresh_problems_follow_the_seed() -> None:
-    one, same, other = (fresh([Task(max_value=999)], 50, seed, NOTHING).expressions() for seed in (1, 1, 2))
-    assert one == same != other
+def test_changes_reach_every_part() -> None:
+    suite = Suite("x", (Part("uniform", 9, ("3",), ("+",)), Part("carry")), seed=4)
+    assert suite.changed() == suite
+    changed = suite.changed(7, ["5", "20x10"], ["-", "*"], 1)
+    part = {"count": 7, "digits": ["5", "20x10"], "operations": ["-", "*"], "path": None}
+    assert changed.to_dict()["parts"] == [{"kind": kind, **part} for kind in ("uniform", "carry")]
+    assert changed.seed == 1 and (changed.name, changed.version) == ("x", 1)
+    assert suite.changed(seed=0).seed == 0 and suite.changed(count=2).parts[0] == Part("uniform", 2, ("3",), ("+",))
 
 
-def test_a_bucket_gives_what_there_is() -> None:
-    task = Task(("+",), 0, 9)
-    assert sorted(fresh([task], 1000, 0, NOTHING).expressions()) == sorted(all_of(task))
-    every = np.unique(next(exhaustive([task])).keys())
-    assert len(fresh([task], 10, 0, every)) == 0
-    # Three digits and more are hardly ever wanted: the others are asked all the same.
-    lopsided = Task(("+",), -(10**9), 20, negative_results=False)
-    assert set(digit_counts(fresh([lopsided], 20, 0, NOTHING)).tolist()) >= {1, 2}
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("parts: []", "a suite without parts asks nothing"),
+        ("version: 1", "expected a suite with parts"),
+        ("[]", "expected a suite with parts"),
+        ("", "expected a suite with parts"),
+        ("parts: uniform", "expected a suite with parts"),
+        ("parts: [uniform]", "expected a part with a kind"),
+        ("parts: [{count: 3}]", "expected a part with a kind"),
+        ("parts: [{kind: uniform, cuont: 3}]", "expected a part with a kind"),
+        ("{parts: [{kind: carry}], sed: 3}", "expected a suite with parts, and perhaps version, seed, description"),
+        ("parts: [{kind: unifrom}]", "expected a part's kind as one of uniform"),
+        ("parts: [{kind: [uniform]}]", "expected a part's kind as one of uniform"),
+        ("parts: [{kind: null}]", "expected a part's kind as one of uniform"),
+        ("parts: [{kind: carry, count: 0}]", "count must be a whole number of at least 1, not 0"),
+        ("parts: [{kind: carry, count: 1.5}]", "count must be a whole number of at least 1, not 1.5"),
+        ("parts: [{kind: carry, count: true}]", "count must be a whole number of at least 1, not True"),
+        ("parts: [{kind: carry, count: many}]", "count must be a whole number of at least 1, not 'many'"),
+        ("parts: [{kind: carry, operations: [+, ^]}]", "expected operations among"),
+        ("parts: [{kind: carry, operations: 5}]", "expected operations among"),
+        ("parts: [{kind: carry, operations: [[+]]}]", "expected operations among"),
+        ("parts: [{kind: carry, operations: null}]", "expected operations among"),
+        ("parts: [{kind: carry, path: x.txt}]", "a part of kind dataset, and no other, has a path"),
+        ("parts: [{kind: dataset}]", "a part of kind dataset, and no other, has a path"),
+        ("parts: [{kind: dataset, path: 5}]", "path"),
+        ("{parts: [{kind: carry}], seed: -1}", "seed must be a whole number of 0 or more, not -1"),
+        ("{parts: [{kind: carry}], seed: a}", "seed must be a whole number of 0 or more, not 'a'"),
+        ("{parts: [{kind: carry}], version: 1.0}", "version must be a whole number of 0 or more, not 1.0"),
+        ("{parts: [{kind: carry}], name: 5}", "name"),
+        ("{parts: [{kind: carry}], name: ../../x}", "name"),
+        ("{parts: [{kind: carry}], description: [1]}", "description"),
+        ("{parts: [", "no YAML"),
+        ("? [1]\n: 2", "no YAML"),
+    ],
+)
+def test_what_cannot_be_a_suite_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_suite(path)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_sum_is_seen_where_the_exchanged_one_was() -> None:
-    seen = np.unique(Problems(("+", "-"), np.array([0, 1]), [[3, 5], [3, 5]]).keys())
-    asked = Problems(("+", "-"), np.array([0, 0, 0, 1, 1]), [[3, 5], [5, 3], [4, 5], [3, 5], [5, 3]])
-    assert is_seen(asked, seen).tolist() == [True, True, False, True, False]
-    assert is_seen(asked, NOTHING).tolist() == [False] * 5
-    assert is_seen(Problems.concatenate([]), seen).tolist() == []
+@pytest.mark.parametrize("name", ["nothing", "standard.yam", "", "missing.yaml", "."])
+def test_a_suite_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "latin.yml").write_bytes(b"\xff\xfe\x00")
+    for one in (name, "folder.yaml", "latin.yml"):
+        with pytest.raises(ConfigError, match="there is no suite|cannot read the suite") as caught:
+            load_suite(one)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("digits", ["x", "0", "3x", "null"])
+def test_lengths_that_are_none_are_told_when_they_are_asked(stub: Callable[..., Any], digits: str) -> None:
+    with pytest.raises(ConfigError, match="expected digits such as 100, 20x10"):
+        evaluate(stub(Task(("+",), 0, 9)), Suite("x", (Part("uniform", digits=(digits,)),)))

@@ -25,6 +25,7 @@ from calcgpt.tokens.places import place_shape
 from calcgpt.tokens.scheme import Positions
 from calcgpt.tokens.tokenizer import Tokenizer
 
+Knowing = Callable[..., None]
 SCHEME = Positions("coupled", "relative", (1,), segments=True, ahead=True)
 KEYS = ["problem", "answer", "is_correct", "confidence", "in_distribution", "inference_time", "full_result"]
 KEYS += ["completion", "error"]
@@ -43,28 +44,6 @@ def solver_of(scheme: Positions = SCHEME, layers: int = 1, **task: Any) -> CalcG
             parameter.add_(torch.randn_like(parameter) * 0.3)
     run = {"config": {"notation": {"work": "columns"}}, "data": {"tasks": [{**TASK, **task}]}}
     return CalcGPT.from_parts(model, tokenizer, run)
-
-
-def knowing(
-    monkeypatch: pytest.MonkeyPatch, change: Callable[[str, str], str] = lambda prompt, text: text, ended: bool = True
-) -> None:
-    """Models write the right work from here on, as `change(prompt, work)` leaves it."""
-
-    def decode(choose: Any, prompts: Tensor, places: Any, space: int, progress: Any = None) -> Completions:
-        tokenizer, rows = Tokenizer.build(["0123456789+-*/%="]), []
-        for row in prompts.tolist():
-            prompt = tokenizer.decode(row)
-            symbol, operands = parse_columns(prompt)
-            widths = tuple(map(len, prompt.removesuffix("=").split(symbol)))
-            work = traces.write(ColumnProblems.from_operands(symbol, [operands], widths))
-            rows.append(tokenizer.encode(change(prompt, bytes(work[0]).decode())))
-        tokens, count = torch.tensor(rows), len(rows)
-        if progress:
-            progress(count)
-        scores = torch.full((count, tokens.shape[1] + 1), -0.01)
-        return Completions(tokens, torch.full((count,), tokens.shape[1]), torch.full((count,), ended), scores)
-
-    monkeypatch.setattr(columns, "decode_placed", decode)
 
 
 def true_answer(text: str) -> str:
@@ -88,8 +67,8 @@ def test_a_result_has_the_documented_keys(text: str) -> None:
     assert json.loads(json.dumps(result)) == result
 
 
-def test_right_work_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch)
+def test_right_work_is_right(knowing: Knowing) -> None:
+    knowing()
     for text, result in zip(MIXED, solver_of().solve_batch(MIXED), strict=True):
         assert (result["problem"], result["answer"], result["is_correct"]) == (text, true_answer(text), True)
         assert result["full_result"] == f"{text}={true_answer(text)}"
@@ -97,41 +76,41 @@ def test_right_work_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
         assert result["completion"] == traces.shown(symbol, *operands).split("=")[1]
 
 
-def test_any_length_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch)
+def test_any_length_is_asked(knowing: Knowing) -> None:
+    knowing()
     texts = [f"{10**200 - 1}+1", f"1-{10**150}", f"{7**50}*{3**40}", f"{9**40}//{7**9}", "+".join(["99"] * 40)]
     for text, result in zip(texts, solver_of().solve_batch(texts), strict=True):
         assert result["is_correct"] and result["answer"] == true_answer(text) and not result["in_distribution"]
 
 
-def test_a_wrong_digit_of_the_answer_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch, lambda prompt, work: work[:-1] + str((int(work[-1]) + 1) % 10))
+def test_a_wrong_digit_of_the_answer_is_wrong(knowing: Knowing) -> None:
+    knowing(lambda prompt, work: work[:-1] + str((int(work[-1]) + 1) % 10))
     for text in ("12+34", "9-5", "1+2+3", "100%7"):
         result = solver_of().solve(text)
         assert result["answer"] not in (None, true_answer(text)) and result["is_correct"] is False
 
 
-def test_a_wrong_sign_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch, lambda prompt, work: work.translate(str.maketrans("+-", "-+")))
+def test_a_wrong_sign_is_wrong(knowing: Knowing) -> None:
+    knowing(lambda prompt, work: work.translate(str.maketrans("+-", "-+")))
     wrong, zero = solver_of().solve_batch(["9-5", "5-5"])
     assert (wrong["answer"], wrong["is_correct"]) == ("-4", False)
     assert (zero["answer"], zero["is_correct"]) == ("0", True), "there is one zero"
 
 
-def test_only_the_answer_is_judged_not_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch, lambda prompt, work: "9" + work[1:])
+def test_only_the_answer_is_judged_not_the_work(knowing: Knowing) -> None:
+    knowing(lambda prompt, work: "9" + work[1:])
     result = solver_of().solve("12-5")
     assert result["completion"].startswith("9") and result["is_correct"] and result["answer"] == "7"
 
 
 @pytest.mark.parametrize("text", ["12+34", "12-34", "100//7"])
-def test_what_has_no_form_or_no_end_is_no_answer(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_no_form_or_no_end_is_no_answer(text: str, knowing: Knowing) -> None:
     for change in (lambda prompt, work: work[:-1], lambda prompt, work: "=" + work[1:]):
-        knowing(monkeypatch, change)
+        knowing(change)
         result = solver_of().solve(text)
         assert result["answer"] is None and result["is_correct"] is False and result["error"] is None
         assert result["full_result"] == f"{text}={result['completion']}" and result["completion"]
-    knowing(monkeypatch, ended=False)
+    knowing(ended=False)
     result = solver_of().solve(text)
     assert result["answer"] is None and result["is_correct"] is False
 
@@ -152,8 +131,8 @@ def test_mixed_shapes_keep_their_order_and_answer_as_alone(scheme: Positions, la
         assert_alike(one, other)
 
 
-def test_a_neighbour_that_never_ends_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch)
+def test_a_neighbour_that_never_ends_changes_nothing(monkeypatch: pytest.MonkeyPatch, knowing: Knowing) -> None:
+    knowing()
     decode = columns.decode_placed
 
     def one_goes_on(*arguments: Any) -> Completions:
@@ -167,15 +146,15 @@ def test_a_neighbour_that_never_ends_changes_nothing(monkeypatch: pytest.MonkeyP
     assert answers == ["46", None, "98"]
 
 
-def test_right_answers_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch)
+def test_right_answers_keep_their_order(knowing: Knowing) -> None:
+    knowing()
     texts = [f"{a}{symbol}{b}" for a in (3, 47, 250) for b in (6, 18) for symbol in ("+", "-", "*", "//", "%")]
     answers = [result["answer"] for result in solver_of().solve_batch(texts)]
     assert answers == [true_answer(text) for text in texts]
 
 
-def test_sums_of_several_operands(monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch)
+def test_sums_of_several_operands(knowing: Knowing) -> None:
+    knowing()
     for text in ("1+2+3", "99+99+99+99", "0+0+0", " 5 + 6 + 77 = ", "+".join("123456789")):
         result = solver_of().solve(text)
         assert result["is_correct"] and result["answer"] == true_answer(text.strip(" ="))
@@ -226,8 +205,8 @@ def test_progress_counts_every_problem() -> None:
         ("1+2-3", "expected"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_alone(text: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    knowing(monkeypatch)
+def test_what_cannot_be_asked_is_refused_alone(text: str, reason: str, knowing: Knowing) -> None:
+    knowing()
     before, refused, after = solver_of().solve_batch(["1+2", text, "9*9"])
     assert before["is_correct"] and after["is_correct"] and before["error"] is after["error"] is None
     assert list(refused) == KEYS and reason in refused["error"] and refused["problem"] == text

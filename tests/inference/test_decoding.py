@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from calcgpt.inference import decoding
 from calcgpt.inference.decoding import CHUNK, decode
 from calcgpt.model.gpt import GPT
 
@@ -149,3 +150,18 @@ def test_progress_counts_every_prompt(lively: Lively) -> None:
     calls: list[tuple[int, int]] = []
     decode(lively(), *prompts_of(50, 5), progress=lambda done, total: calls.append((done, total)))
     assert calls[-1] == (50, 50) and calls == sorted(calls) and {total for _, total in calls} == {50}
+
+
+def test_chunks_on_several_threads_are_those_on_one(lively: Lively, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (prompts, lengths) = lively(seed=5), prompts_of(700, 4, vocab=7)
+    monkeypatch.setattr(decoding, "CHUNK", 100)
+    found, before = [], torch.get_num_threads()
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        try:
+            found.append(decode(model, prompts, lengths))
+        finally:
+            torch.set_num_threads(before)
+    for name in ("tokens", "lengths", "ended"):
+        assert torch.equal(*(getattr(each, name) for each in found)), name
+    torch.testing.assert_close(*(each.log_probabilities for each in found))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +14,14 @@ import pytest
 import torch
 
 from calcgpt.errors import ConfigError
-from calcgpt.runtime.device import Device, detect_device, one_thread, preserved_state, resolve_device
+from calcgpt.runtime.device import (
+    Device,
+    detect_device,
+    one_thread,
+    preserved_state,
+    resolve_device,
+    side_by_side,
+)
 
 
 @pytest.fixture
@@ -151,5 +160,43 @@ def test_one_thread_is_for_the_block_alone() -> None:
         with pytest.raises(KeyError), one_thread(True):
             raise KeyError
         assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_parts_side_by_side_come_in_order() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        seen: set[str] = set()
+
+        def work(part: int) -> tuple[int, int]:
+            seen.add(threading.current_thread().name)
+            time.sleep(0.01 * (5 - part))  # the first takes longest
+            return part, torch.get_num_threads()
+
+        assert list(side_by_side(work, range(5))) == [(part, 1) for part in range(5)]
+        assert len(seen) == 2 and torch.get_num_threads() == 2
+        for parts, wanted in ((range(5), False), (range(1), True)):
+            seen.clear()
+            assert [part for part, _ in side_by_side(work, parts, wanted)] == list(parts)
+            assert seen == {threading.current_thread().name}
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_beside_others_is_raised_and_the_rest_not_begun() -> None:
+    before, begun = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+
+    def work(part: int) -> int:
+        begun.append(part)
+        time.sleep(0.01)
+        raise KeyError(part)
+
+    try:
+        with pytest.raises(KeyError, match="0"):
+            list(side_by_side(work, range(100)))
+        assert len(begun) < 100 and torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -11,8 +11,7 @@ import pytest
 from calcgpt import CalcGPT
 from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.task import Task
-from calcgpt.evaluation.evaluate import evaluate_exhaustive
-from calcgpt.training.seen import trained_problems
+from calcgpt.evaluation import evaluate
 
 Config = Callable[..., Any]
 
@@ -35,7 +34,7 @@ def test_two_digit_sums_it_never_saw(config_of: Config, train: Any) -> None:
     )
     trainer = train(config)
     solver = CalcGPT(trainer.output_dir, device="cpu")
-    report = evaluate_exhaustive(solver, trained_problems(solver.run))
+    report = evaluate(solver, "exhaustive")
     assert report["problems"] == 10_000 and report["never_seen"]["problems"] > 1500
     assert report["never_seen"]["exact_match"] >= 0.99
     assert report["exact_match"] >= 0.99
@@ -48,5 +47,5 @@ def test_a_small_file_is_learnt(file_config_of: Config, train: Any, data_file: P
     config = file_config_of(**sizes, epochs=60, optimizer="muon", learning_rate=5e-3, test_split=0.05, warmup_steps=20)
     trainer = train(config, data_file)
     solver = CalcGPT(trainer.output_dir, device="cpu")
-    report = evaluate_exhaustive(solver, trained_problems(solver.run))
+    report = evaluate(solver, "exhaustive")
     assert report["problems"] == 128 and report["trained_on"]["exact_match"] >= 0.99

@@ -20,7 +20,7 @@ from calcgpt.arithmetic.problems import held_out
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError, DataError
-from calcgpt.evaluation.suites import exhaustive
+from calcgpt.evaluation.sampling import exhaustive
 from calcgpt.tokens.tokenizer import Tokenizer
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import TrainingData, load_file_data, load_task_data

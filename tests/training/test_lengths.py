@@ -15,9 +15,8 @@ from calcgpt.arithmetic import digits as d
 from calcgpt.arithmetic.columns import Numbers
 from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.task import Task
-from calcgpt.evaluation.lengths import evaluate_lengths
+from calcgpt.evaluation import evaluate, load_suite
 from calcgpt.tokens.scheme import Positions
-from calcgpt.training.seen import trained_problems
 
 Config = Callable[..., Any]
 
@@ -49,9 +48,9 @@ def config(config_of: Config) -> Any:
 
 def exact_match(solver: CalcGPT, count: int = 200) -> tuple[float, float]:
     """At four digits and at forty, of problems that were not trained on."""
-    report = evaluate_lengths(solver, [(4, 4), (40, 40)], trained_problems(solver.run), count)
+    report = evaluate(solver, load_suite("lengths").changed(count, ["4", "40"]))
     assert report["unseen"] and report["problems"] == 2 * count
-    assert [row["trained"] for row in report["buckets"]] == [True, False]
+    assert [row["digits"] for row in report["buckets"]] == ["4", "40"] and not report["trained_on"]["problems"]
     four, forty = (row["exact_match"] for row in report["buckets"])
     return four, forty
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from calcgpt.training.tracking import Console, Listener, MetricsFile
+from calcgpt.training import tracking
+from calcgpt.training.tracking import Console, Listener, MetricsFile, describe_learnt
 
 FACTS = {"total_steps": 40, "model_params": 12345, "device": "a processor", "precision": "float32"}
 
@@ -70,3 +73,72 @@ def test_it_writes_to_standard_output_as_it_is_just_then(
     assert "12,345 parameters" in capsys.readouterr().out
     monkeypatch.setattr(sys, "stdout", None)  # as in a program without a console
     console.on_end({"training_time": 4.0, "output_dir": "models/x"})
+
+
+# Places that are learnt
+
+
+def validation(step: int, shares: Any) -> dict[str, Any]:
+    return {"step": step, "eval_loss": 0.5, "exact_match": 0.5, "digit_accuracy": shares, "seconds": 1.0}
+
+
+def learnt_lines(*records: dict[str, Any]) -> list[str]:
+    """The lines that a run with these validations adds to its console."""
+    stream = io.StringIO()
+    console = Console(stream)
+    console.on_start(FACTS)
+    for record in records:
+        console.on_evaluation(record)
+    console.on_end({"training_time": 4.0, "output_dir": "models/x"})
+    return [line for line in stream.getvalue().splitlines() if line.startswith(("learnt", " "))]
+
+
+def test_it_says_when_a_place_is_learnt() -> None:
+    records = [
+        validation(100, [0.9, 0.5, 0.1]),
+        validation(200, [0.99, 0.5, 0.1]),
+        validation(300, [0.9, 0.989, 0.1]),  # the units stay learnt
+        validation(1_400, [1.0, 1.0, 1.0]),
+        validation(1_500, [1.0, 1.0, 1.0]),
+    ]
+    assert learnt_lines(*records) == [
+        "learnt: units at step 200",
+        "learnt: tens and hundreds at step 1,400",
+        "learnt: units at step 200, tens and hundreds at 1,400",
+    ]
+
+
+def test_one_line_is_not_said_again() -> None:
+    assert learnt_lines(validation(100, [1.0, 1.0])) == ["learnt: units and tens at step 100"]
+    assert learnt_lines(validation(100, [0.5, 0.5])) == []
+
+
+@pytest.mark.parametrize("shares", [None, 0.995, "0.995", []])
+def test_a_run_without_digits_says_nothing_of_them(shares: Any) -> None:
+    assert learnt_lines(validation(100, shares), {"step": 200}) == []
+
+
+def test_a_run_begins_anew() -> None:
+    stream = io.StringIO()
+    console = Console(stream)
+    for _ in range(2):
+        console.on_start(FACTS)
+        console.on_evaluation(validation(10, [1.0]))
+    assert stream.getvalue().count("learnt: units at step 10") == 2
+
+
+def test_ten_digits_in_80_columns() -> None:
+    one_by_one = describe_learnt({place: 100 * place + 12_300 for place in range(11)})
+    assert one_by_one.splitlines() == [
+        "learnt: units at step 12,300, tens at 12,400, hundreds at 12,500,",
+        "        thousands at 12,600, 10^4 at 12,700, 10^5 at 12,800, 10^6 at 12,900,",
+        "        10^7 at 13,000, 10^8 at 13,100, 10^9 at 13,200, 10^10 at 13,300",
+    ]
+    assert describe_learnt(dict.fromkeys(range(11), 1_200)) == "learnt: units to 10^10 at step 1,200"
+    assert (
+        describe_learnt({0: 9, 3: 9, 10: 8, 9: 8, 8: 8}) == "learnt: 10^8 to 10^10 at step 8, units and thousands at 9"
+    )
+
+
+def test_the_example_of_the_module() -> None:
+    assert doctest.testmod(tracking).failed == 0

@@ -17,11 +17,10 @@ from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.problems import sample
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.errors import CalcGPTError, ConfigError, RunInProgress
-from calcgpt.evaluation.evaluate import evaluate_fresh
+from calcgpt.evaluation import evaluate, load_suite
 from calcgpt.model.store import RunFolder, read_model
 from calcgpt.tokens.scheme import Positions
 from calcgpt.training.config import TrainingConfig
-from calcgpt.training.seen import trained_problems
 from calcgpt.training.trainer import CalcGPTTrainer
 
 Config = Callable[..., Any]
@@ -78,7 +77,7 @@ def test_history_can_be_plotted(file_config_of: Config, train: Any, data_file: P
     assert [record["step"] for record in steps] == list(range(1, steps[-1]["step"] + 1))
     assert all(list(record) == ["step", "loss", "learning_rate", "epoch", "seconds"] for record in steps)
     assert [record["step"] for record in checks] == [steps[-1]["step"] * part // 3 for part in (1, 2, 3)], "each epoch"
-    assert all(list(record) == ["step", "eval_loss", "exact_match", "seconds"] for record in checks)
+    assert all(list(record) == ["step", "eval_loss", "exact_match", "digit_accuracy", "seconds"] for record in checks)
     assert steps[-1]["epoch"] == 3.0
 
 
@@ -262,8 +261,9 @@ def test_any_operation_and_any_size(file_config_of: Config, train: Any, tmp_path
     results = solver.solve_batch(texts)
     assert [result["problem"] for result in results] == texts
     assert all(result["error"] is None and result["in_distribution"] for result in results)
-    report = evaluate_fresh(solver, trained_problems(solver.run), 5)
-    assert {row["operation"] for row in report["buckets"]} == set(OPERATIONS)
+    report = evaluate(solver, load_suite("quick").changed(count=5))
+    assert {row["operation"] for row in report["buckets"]} == set(OPERATIONS) and report["unseen"]
+    assert report["problems"] > 50 and report["trained_on"]["problems"] == report["refused"] == 0
 
 
 def test_a_bad_start_leaves_what_was_there(

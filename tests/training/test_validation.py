@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from calcgpt.arithmetic.columns import group, parse_columns
 from calcgpt.arithmetic.notation import Notation
+from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.arithmetic.traces import shown
+from calcgpt.inference.choosing import Completions
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.model.gpt import GPT
 from calcgpt.tokens.places import place_shape
@@ -46,16 +50,17 @@ def test_validation_leaves_the_model_in_training(parts: Any) -> None:
     model, tokenizer, config = parts
     found = validate(model, tokenizer, config, 10, EXAMPLES)
     assert model.training
-    assert list(found) == ["eval_loss", "exact_match", "verdicts"]
+    assert list(found) == ["eval_loss", "exact_match", "digit_accuracy", "verdicts"]
     assert found["verdicts"].problems.examples() == EXAMPLES
     assert found["exact_match"] == found["verdicts"].exact_match == found["verdicts"].right.mean()
 
 
 def test_nothing_to_measure(parts: Any) -> None:
     model, tokenizer, config = parts
-    assert validate(model, tokenizer, config, 10, []) == {"eval_loss": None, "exact_match": None, "verdicts": None}
+    nothing = dict.fromkeys(["eval_loss", "exact_match", "digit_accuracy", "verdicts"])
+    assert validate(model, tokenizer, config, 10, []) == nothing
     found = validate(model, tokenizer, config, 10, ["1+1=2", "12=12"])
-    assert found["eval_loss"] > 0 and found["exact_match"] is None and found["verdicts"] is None
+    assert found.pop("eval_loss") > 0 and not any(found.values())
     assert shown_records(model, tokenizer, config, None) == []
 
 
@@ -76,6 +81,87 @@ def test_a_notation_that_is_not_plain(config_of: Config) -> None:
     model = GPT(create_model_config(len(tokenizer), 10, config))
     found = validate(model, tokenizer, config, 10, EXAMPLES)
     assert len(found["verdicts"].right) == len(EXAMPLES) and found["eval_loss"] > 0
+
+
+# Digit accuracy
+
+
+def share_by_place(answers: list[str | None], solutions: list[str]) -> list[float]:
+    """Digit accuracy over strings: None is an answer that cannot be read."""
+    pairs = [
+        (place, (answer or "").lstrip("-")[::-1][place : place + 1] == digit)
+        for answer, solution in zip(answers, solutions, strict=True)
+        for place, digit in enumerate(solution.lstrip("-")[::-1])
+    ]
+    longest = max(place for place, _ in pairs) + 1
+    return [float(np.mean([right for at, right in pairs if at == place])) for place in range(longest)]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Problems]]:
+    """Has solvers write what a function gives for problems, values and whether they end; what was asked is noted."""
+
+    def start(notation: Notation, tokenizer: Tokenizer, write: Callable[[Problems], Any]) -> list[Problems]:
+        noted: list[Problems] = []
+
+        def decode(solver: CalcGPT, problems: Problems) -> Completions:
+            noted.append(problems)
+            values, ended = write(problems)
+            written = notation.write_answers(problems, values)
+            tokens = torch.from_numpy(tokenizer.encode_characters(written.characters))
+            scores = torch.zeros(len(problems), tokens.shape[1] + 1)
+            return Completions(tokens, torch.from_numpy(written.lengths), torch.from_numpy(ended), scores)
+
+        monkeypatch.setattr(CalcGPT, "decode", decode)
+        return noted
+
+    return start
+
+
+@pytest.mark.parametrize("notation", [Notation(), Notation(reverse=True), Notation(2, 3, True, True, True)])
+@pytest.mark.parametrize("block", [50, 16_384])
+def test_digits_by_place_of_one_decoding(
+    file_config_of: Config, asked: Any, monkeypatch: pytest.MonkeyPatch, notation: Notation, block: int
+) -> None:
+    examples = EXAMPLES + [f"{a}-{b}={a - b}" for a in range(12) for b in range(0, 40, 3)]
+    config, tokenizer = file_config_of(notation=notation), Tokenizer.build(["0123456789+-="])
+    answers: list[str | None] = []
+
+    def write(problems: Problems) -> tuple[np.ndarray, np.ndarray]:
+        """Every third ten more, every fifth one more, every seventh without an end."""
+        places = np.arange(len(problems))
+        values, ended = problems.solutions() + 10 * (places % 3 == 0) + (places % 5 == 0), places % 7 != 0
+        answers.extend(str(value) if end else None for value, end in zip(values.tolist(), ended, strict=True))
+        return values, ended
+
+    noted = asked(notation, tokenizer, write)
+    monkeypatch.setattr("calcgpt.inference.verdicts.BLOCK", block)
+    model = GPT(create_model_config(len(tokenizer), 16, config))
+    found = validate(model, tokenizer, config, 16, examples)
+    assert Problems.concatenate(noted).examples() == examples, "each is asked once"
+    solutions = [example.split("=")[1] for example in examples]
+    assert found["digit_accuracy"] == pytest.approx(share_by_place(answers, solutions))
+    assert found["verdicts"].right.tolist() == [a == b for a, b in zip(answers, solutions, strict=True)]
+    assert found["verdicts"].readable.tolist() == [answer is not None for answer in answers]
+    assert min(found["digit_accuracy"]) > 0 and max(found["digit_accuracy"]) < 1
+
+
+def test_answers_beyond_int64(file_config_of: Config, asked: Any) -> None:
+    examples = [f"{10**20}+{b}={10**20 + b}" for b in range(4)]
+    config, tokenizer = file_config_of(), Tokenizer.build(["0123456789+-="])
+    asked(Notation(), tokenizer, lambda problems: (problems.solutions() * 0 + 10**20, np.ones(len(problems), bool)))
+    model = GPT(create_model_config(len(tokenizer), 60, config))
+    assert validate(model, tokenizer, config, 60, examples)["digit_accuracy"] == [0.25] + [1.0] * 20
+
+
+def test_a_run_records_digit_accuracy(config_of: Config, train: Any) -> None:
+    trainer = train(config_of(max_steps=4, eval_steps=2))
+    lines = (trainer.output_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    checks = [record for record in map(json.loads, lines) if "eval_loss" in record]
+    assert [record["step"] for record in checks] == [2, 4]
+    for record in checks:  # answers of -9 to 18
+        assert len(record["digit_accuracy"]) == 2 and all(0 <= share <= 1 for share in record["digit_accuracy"])
+    assert "digit_accuracy" not in trainer.results
 
 
 # In columns
@@ -131,6 +217,25 @@ def test_verdicts_of_columns_are_the_solvers_answers(columns: tuple[GPT, Tokeniz
         assert verdict["error"] is None
         assert {**verdict, "inference_time": 0} == {**answer, "inference_time": 0}
     assert found["exact_match"] == sum(answer["is_correct"] for answer in answers) / len(COLUMNS)
+
+
+def test_digits_by_place_of_columns(
+    columns: tuple[GPT, Tokenizer, TrainingConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer, config = columns
+    given = dict(zip(COLUMNS, ["46", "21", "156", "14", "0", "6", "2", None, "71"], strict=True))
+    calls: list[int] = []
+
+    def solve_batch(solver: CalcGPT, problems: list[str]) -> list[dict[str, Any]]:
+        calls.append(len(problems))
+        return [{"answer": answer, "is_correct": False} for answer in given.values()]
+
+    monkeypatch.setattr(CalcGPT, "solve_batch", solve_batch)
+    found = validate(model, tokenizer, config, 99, COLUMNS)
+    assert calls == [len(COLUMNS)], "answers are written once"
+    solutions = [example.split("=")[1] for example in COLUMNS]
+    assert found["digit_accuracy"] == pytest.approx(share_by_place(list(given.values()), solutions))
+    assert found["digit_accuracy"] == [6 / 9, 5 / 7, 0.0]
 
 
 def test_wrong_ones_of_columns_are_shown_first(columns: tuple[GPT, Tokenizer, TrainingConfig]) -> None:

@@ -1,9 +1,10 @@
-"""What is asked in an evaluation: problems freshly drawn, none of them trained on, or every problem there is."""
+"""Problems of a range: drawn by their digits, none of them trained on, or every one there is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -15,31 +16,12 @@ from calcgpt.arithmetic.problems import Problems, keep_wanted
 from calcgpt.arithmetic.spec import MAX_EXPRESSIONS
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
-from calcgpt.evaluation.metrics import digit_counts
 
 _ATTEMPTS = 30  # draws for a bucket that fills slowly: most of its problems were trained on, or it is small
 
 
-def fresh(tasks: Sequence[Task], count: int, seed: int, seen: np.ndarray) -> Problems:
-    """At most `count` problems for each operator and number of digits, all different, none of them in `seen`.
-
-    Args:
-        tasks: the ranges to draw from.
-        count: problems a bucket; a bucket that has fewer unseen ones gives what there is.
-        seed: of the draws.
-        seen: keys of problems that were trained on, sorted.
-    """
-    rng = np.random.default_rng(seed)
-    buckets = []
-    for task in tasks:
-        for symbol in task.operations:
-            longest = len(str(max(abs(task.min_value), abs(task.max_value))))
-            for digits in range(1, longest + 1):
-                buckets.append(_bucket(replace(task.only(symbol), carry_share=0.0), digits, count, rng, seen))
-    return Problems.concatenate([bucket for bucket in buckets if len(bucket)])
-
-
-def _bucket(task: Task, digits: int, count: int, rng: np.random.Generator, seen: np.ndarray) -> Problems:
+def bucket(task: Task, digits: int, count: int, rng: np.random.Generator, seen: np.ndarray) -> Problems:
+    """At most `count` problems of a task with one operator, the longer operand of so many digits, none in `seen`."""
     bound = 10**digits - 1
     low, high = max(task.min_value, -bound), min(task.max_value, bound)
     found = Problems.concatenate([])
@@ -83,7 +65,7 @@ def exhaustive_size(tasks: Sequence[Task]) -> int:
     if pairs > MAX_EXPRESSIONS:
         raise ConfigError(
             f"the model's range has {integers.readable(pairs)} pairs of operands: expected at most {MAX_EXPRESSIONS:,} "
-            "to ask every one; evaluate fresh problems instead"
+            "to ask every one; ask fresh problems instead, or every one of fewer digits (--digits 3)"
         )
     return sum(
         count_problems(OPERATIONS[symbol], OperandSet(task.min_value, task.max_value), task.negative_results)
@@ -92,11 +74,28 @@ def exhaustive_size(tasks: Sequence[Task]) -> int:
     )
 
 
+def exhaustive_blocks(task: Task, symbol: str, block: int = 2**17) -> Iterator[Callable[[], Problems]]:
+    """Every problem of one operator, in blocks that are built when they are called: by first operand, then second."""
+    span = task.max_value - task.min_value + 1
+    for start in range(0, span * span, block):
+        yield partial(_block, task, symbol, start, min(start + block, span * span))
+
+
 def exhaustive(tasks: Sequence[Task], block: int = 2**17) -> Iterator[Problems]:
     """Every problem of the tasks, some at a time: by operator, then first operand, then second."""
     for task, symbol in ((each, symbol) for each in tasks for symbol in each.operations):
-        span = task.max_value - task.min_value + 1
-        for start in range(0, span * span, block):
-            index = np.arange(start, min(start + block, span * span), dtype=np.int64)
-            operands = np.stack([index // span, index % span], 1) + task.min_value
-            yield keep_wanted(Problems((symbol,), np.zeros(len(index), np.uint8), operands), task.negative_results)
+        for build in exhaustive_blocks(task, symbol, block):
+            yield build()
+
+
+def _block(task: Task, symbol: str, start: int, stop: int) -> Problems:
+    span = task.max_value - task.min_value + 1
+    index = np.arange(start, stop, dtype=np.int64)
+    operands = np.stack([index // span, index % span], 1) + task.min_value
+    return keep_wanted(Problems((symbol,), np.zeros(len(index), np.uint8), operands), task.negative_results)
+
+
+def digit_counts(problems: Problems) -> np.ndarray:
+    """(N,) digits of the longer operand of each problem."""
+    first, second = (integers.digit_counts(problems.operands[:, side]) for side in (0, 1))
+    return np.maximum(first, second)

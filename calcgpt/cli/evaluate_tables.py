@@ -1,0 +1,202 @@
+"""What a person sees of an evaluation in the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from calcgpt.arithmetic.parsing import shorten
+
+Report = dict[str, Any]
+_SHOWN = 10  # wrong answers that a person sees
+_ROWS = 40  # of a table; more say little on a screen
+
+
+def show(reports: Sequence[Report]) -> None:
+    """Print one report, or several beside each other and then what each got wrong."""
+    console = Console(highlight=False)
+    if len(reports) == 1:
+        _show_one(console, reports[0])
+        return
+    _compare(console, reports)
+    for report in reports:
+        _show_wrong(console, report, f"{report['model']}: ")
+
+
+def _show_one(console: Console, report: Report) -> None:
+    console.print(f"{report['model']}: {_what(report)}", markup=False, soft_wrap=True)
+    _table(console, report["operations"], "operation")
+    if len(report["buckets"]) > len(report["operations"]) and not report["grid"]:
+        _table(console, report["buckets"], "operation", "digits")
+    if report["grid"]:
+        _grid(console, report)
+    if not report["grid"]:
+        _table(console, [{**row, "carry": row["chain"]} for row in report["carries"]], "operation", "carry")
+    _table(console, sorted(report["cases"], key=lambda row: row["exact_match"]), "case")
+    _language(console, report.get("language", []))
+    _seen_apart(console, report)
+    console.print(_places(report), soft_wrap=True)
+    if report["calibration_error"] is not None:
+        apart = f"{report['calibration_error']:.2%}"
+        console.print(f"confidence and share of right answers are {apart} apart", soft_wrap=True)
+    console.print(f"{_share(report)} in {_seconds(report)}", soft_wrap=True)
+    _show_wrong(console, report)
+
+
+def _what(report: Report) -> str:
+    count = f"{report['problems']:,} problem{'s' * (report['problems'] != 1)}"
+    if report["suite"] == "exhaustive":
+        return f"every problem of its range, {report['problems']:,}"
+    told = "" if report["unseen"] else " (what it was trained on cannot be told: some may be among them)"
+    return f"suite {report['suite']}, version {report['version']}, seed {report['seed']}: {count}{told}"
+
+
+def _seconds(report: Report) -> str:
+    rate = report["problems_per_second"]
+    return f"{report['seconds']:.1f} s" + (f", {rate:,.0f} problems a second" if rate else "")
+
+
+def _share(row: Report) -> str:
+    """Right answers as they are: a share is rounded, and 100% is only said where all are right."""
+    text = f"{row['right']:,} of {row['problems']:,} right"
+    return text if row["exact_match"] is None else f"{text}, {percent(row)}"
+
+
+def percent(row: Report) -> str:
+    """Exact match, rounded so that 100% and 0% mean all and none."""
+    if row["exact_match"] is None:
+        return "-"
+    if row["right"] == row["problems"]:
+        return "100%"
+    if not row["right"]:
+        return "0%"
+    return f"{min(max(row['exact_match'], 0.00001), 0.99999):.3%}"
+
+
+def _interval(row: Report) -> str:
+    """The ends of the 95% interval, rounded outwards."""
+    if row["interval"] is None:
+        return "-"
+    low, high = row["interval"]
+    return f"{math.floor(low * 1e4) / 100:g}-{math.ceil(high * 1e4) / 100:g}%"
+
+
+def _table(console: Console, rows: Sequence[Report], *titles: str) -> None:
+    if not rows:
+        return
+    malformed = any(row["malformed"] for row in rows)
+    table = Table(*titles)
+    for title in ("problems", "right", *(["malformed"] if malformed else []), "exact match", "95% interval"):
+        table.add_column(title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows[:_ROWS]:
+        figures = [f"{row['problems']:,}", f"{row['right']:,}", *([f"{row['malformed']:,}"] if malformed else [])]
+        table.add_row(*(str(row[title]) for title in titles), *figures, percent(row), _interval(row))
+    console.print(table)
+    if len(rows) > _ROWS:
+        right = sum(row["right"] == row["problems"] for row in rows[_ROWS:])
+        console.print(f"... and {len(rows) - _ROWS:,} rows more, {right:,} of them all right", soft_wrap=True)
+
+
+def _grid(console: Console, report: Report) -> None:
+    """Of each operator how many cells are all right, and the worst ones."""
+    for operation in dict.fromkeys(row["operation"] for row in report["grid"]):
+        cells = [row for row in report["grid"] if row["operation"] == operation]
+        full = sum(row["right"] == row["problems"] for row in cells)
+        first, second = (max(row[side] for row in cells) for side in ("first", "second"))
+        head = f"{operation} up to {first} x {second} digits"
+        console.print(f"{head}: {full:,} of {len(cells):,} cells all right", soft_wrap=True)
+        worst = sorted((row for row in cells if row["right"] < row["problems"]), key=lambda row: row["exact_match"])
+        _table(console, worst[:_SHOWN], "operation", "first", "second")
+
+
+def _language(console: Console, tests: Sequence[Report]) -> None:
+    if not tests:
+        return
+    table = Table("completed from", "problems", "well-formed", "complete", "right", "exact")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    names = {"operand": "first operand", "expression": "expression without =", "prompt": "prompt"}
+    for test in tests:
+        figures = [f"{test[name]:,}" for name in ("problems", "well_formed", "complete", "right", "exact")]
+        table.add_row(names[test["test"]] + ("" if test["trained"] else " (not trained for)"), *figures)
+    console.print(table)
+    for test in tests:
+        if test["refused"]:
+            refused = f"{test['refused']:,} of {test['problems']:,} refused"
+            console.print(f"{names[test['test']]}: {refused}: {test['reason']}", soft_wrap=True)
+
+
+def _seen_apart(console: Console, report: Report) -> None:
+    if report["trained_on"] is None:
+        if report["unseen"] is False:
+            console.print("what it was trained on cannot be told", soft_wrap=True)
+        return
+    if not report["trained_on"]["problems"]:
+        console.print("none of them was trained on", soft_wrap=True)
+        return
+    console.print(f"trained on: {_share(report['trained_on'])}", soft_wrap=True)
+    console.print(f"never seen: {_share(report['never_seen'])}", soft_wrap=True)
+
+
+def _places(report: Report) -> str:
+    """Digit accuracy in a line: the worst place of each operator."""
+    if not report["places"]:
+        return "no answer could be read"
+    asked, right = (sum(row[name] for row in report["places"]) for name in ("digits", "right"))
+    if asked == right:
+        return f"every digit of every answer is right: {asked:,}"
+    worst = min(report["places"], key=lambda row: row["accuracy"])
+    where = f"10^{worst['place']} of {worst['operation']}"
+    return (
+        f"digits: {right:,} of {asked:,} right; the worst place is {where}: {worst['right']:,} of {worst['digits']:,}"
+    )
+
+
+def _compare(console: Console, reports: Sequence[Report]) -> None:
+    first = reports[0]
+    console.print(f"suite {first['suite']}, version {first['version']}, seed {first['seed']}", soft_wrap=True)
+    table = Table("model", "problems", "right", "exact match", "95% interval", "a second")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for report in reports:
+        rate = report["problems_per_second"]
+        figures = [f"{report['problems']:,}", f"{report['right']:,}"]
+        table.add_row(report["model"], *figures, percent(report), _interval(report), f"{rate:,.0f}" if rate else "-")
+    console.print(table)
+    shares = [report["exact_match"] for report in reports if report["exact_match"] is not None]
+    if shares:
+        full = sum(report["right"] == report["problems"] for report in reports)
+        worst = min(reports, key=lambda report: report["exact_match"] or 0.0)
+        told = f"mean {sum(shares) / len(shares):.3%}, worst {percent(worst)}"
+        console.print(f"{full} of {len(reports)} models answer everything rightly; {told}", soft_wrap=True)
+
+
+def _show_wrong(console: Console, report: Report, title: str = "") -> None:
+    wrong = report["problems"] - report["right"]
+    if not wrong:
+        return
+    shown = report["wrong"][:_SHOWN]
+    head = "wrong answers:" if wrong <= len(shown) else f"the first of {wrong:,} wrong answers:"
+    console.print(f"\n{title}{head}", markup=False, soft_wrap=True)
+    for row in shown:
+        problem, solution = shorten(row["problem"]), shorten(row["solution"])
+        console.print(f"  {problem}={solution}: {row['error'] or _said(row)}", markup=False, soft_wrap=True)
+    if report["failures_file"] and wrong > len(shown):
+        console.print(f"all of them: {report['failures_file']}", markup=False, soft_wrap=True)
+
+
+def _said(row: Report) -> str:
+    """The wrong answer; of a long one the first wrong digit from the units."""
+    answer = row["answer"]
+    if answer is None:
+        return "nothing readable"
+    sure = "" if row["confidence"] is None else f", confidence {row['confidence']:.2%}"
+    if shorten(answer) == answer or row["first_wrong"] is None:
+        return f"the model says {shorten(answer)}{sure}"
+    return f"the model says {shorten(answer)}: the first wrong digit is that of 10^{row['first_wrong']}{sure}"

@@ -1,0 +1,57 @@
+"""Every wrong answer, with what the model wrote and how sure it was, so that a person can look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from calcgpt.arithmetic.columns import Numbers
+from calcgpt.evaluation.portions import Batch
+from calcgpt.evaluation.subjects import Answers
+
+
+def failures(
+    batch: Batch, answers: Answers, solutions: Numbers, right: np.ndarray, trained: np.ndarray | None
+) -> Iterator[dict[str, Any]]:
+    """A record for each problem that was not answered rightly, in order.
+
+    Each has problem (as it was asked), answer (None where none can be read), solution, completion, confidence, tokens
+    (each with its probability), first_wrong (the place from the units of the first digit that differs; None without an
+    answer, or where the sign alone is wrong), case, trained_on (None where that cannot be told), and error (why it was
+    refused).
+    """
+    places = np.flatnonzero(~right)
+    part = batch.problems[places]
+    texts = [batch.texts[place] for place in places.tolist()] if batch.texts is not None else part.expressions()
+    answered = Numbers(answers.numbers.digits[places], answers.numbers.negative[places]).texts()
+    true = Numbers(solutions.digits[places], solutions.negative[places]).texts()
+    for place, text, answer, solution in zip(places.tolist(), texts, answered, true, strict=True):
+        completion, tokens = answers.written(place)
+        readable = bool(answers.readable[place])
+        yield {
+            "problem": text,
+            "answer": answer if readable else None,
+            "solution": solution,
+            "completion": completion,
+            "confidence": None if answers.confidence is None else float(answers.confidence[place]),
+            "tokens": tokens,
+            "first_wrong": first_wrong(answer, solution) if readable else None,
+            "case": None if batch.cases is None else batch.cases[place],
+            "trained_on": None if trained is None else bool(trained[place]),
+            "error": None if answers.refusals is None else answers.refusals[place],
+        }
+
+
+def first_wrong(answer: str, solution: str) -> int | None:
+    """The place from the units of the first digit that differs, or that one of the two does not have.
+
+    >>> first_wrong("1299", "1199"), first_wrong("99", "199"), first_wrong("-5", "5")
+    (2, 2, None)
+    """
+    ours, theirs = answer.lstrip("-")[::-1], solution.lstrip("-")[::-1]
+    for place in range(max(len(ours), len(theirs))):
+        if ours[place : place + 1] != theirs[place : place + 1]:
+            return place
+    return None

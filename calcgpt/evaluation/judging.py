@@ -1,0 +1,127 @@
+"""Evaluating: every portion of a suite is asked, judged by exact digit arrays, and counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calcgpt.arithmetic.accuracy import numbers_from_texts
+from calcgpt.arithmetic.task import Task
+from calcgpt.evaluation.failures import failures
+from calcgpt.evaluation.keeping import Kept
+from calcgpt.evaluation.portions import Batch, Drawer, Portion
+from calcgpt.evaluation.sampling import among
+from calcgpt.evaluation.subjects import Answers, Complete, Subject, subject_of
+from calcgpt.evaluation.suites import DEFAULT, Suite, load_suite
+from calcgpt.inference.solver import CalcGPT
+from calcgpt.training.seen import trained_problems
+
+Progress = Callable[[int, int], None]
+BLOCK = 16_384  # problems asked at a time; bounds the memory
+
+
+def evaluate(
+    model: CalcGPT | Complete | str | Path,
+    suite: Suite | str | Path = DEFAULT,
+    tasks: Sequence[Task] = (),
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Ask a suite's problems, greedily, and count.
+
+    Args:
+        model: a model of ours, its name or folder; or a function from prompts such as `12+34=` to what is written after
+            each (another library's model, an API).
+        suite: a suite, the name of one that comes with the package, or a YAML file.
+        tasks: what to ask; without it what the model was trained on. A function needs it.
+        folder: where to keep every failure (failures.jsonl), the report (report.json), and what is needed to go on
+            after an interruption, which a call with the same model, suite and folder does. Without it nothing is
+            written.
+        progress: called with how many problems are done, of about how many.
+        device: where a named model computes.
+
+    Returns:
+        A report, as docs/evaluation.md describes it.
+
+    Raises:
+        ConfigError: no such suite, or nothing to ask. ModelFolderError: no such model.
+    """
+    if isinstance(model, (str, Path)):
+        model = CalcGPT(model, device=device)
+    chosen = suite if isinstance(suite, Suite) else load_suite(suite)
+    subject = subject_of(model, tasks)
+    seen = trained_problems(model.run) if isinstance(model, CalcGPT) else None
+    portions = Drawer(subject, chosen, seen).portions()
+    kept = Kept(folder, subject, chosen, model)
+    _ask_all(subject, portions, kept, seen, progress)
+    report = {**_head(subject, chosen, model, seen), **kept.tally.figures(), **kept.end()}
+    kept.finish(report)
+    return report
+
+
+def _ask_all(
+    subject: Subject, portions: Sequence[Portion], kept: Kept, seen: np.ndarray | None, progress: Progress | None
+) -> None:
+    total, done = sum(portion.expected for portion in portions), 0
+    for number, portion in enumerate(portions):
+        if number >= kept.portions:
+            before, end = done, done + portion.expected
+            for part in (part for batch in portion.batches() for part in _split(batch)):
+                report = None if progress is None else partial(_report, progress, before, end, total)
+                _ask(subject, part, kept, seen, report)
+                before += len(part.problems)
+            kept.portion_done()
+        done += portion.expected
+        if progress is not None:
+            progress(done, total)
+
+
+def _report(progress: Progress, before: int, end: int, total: int, done: int) -> None:
+    progress(min(before + done, end), total)  # a portion may have more problems than was expected
+
+
+def _split(batch: Batch) -> Iterator[Batch]:
+    """A batch in blocks."""
+    for start in range(0, len(batch.problems), BLOCK):
+        rows = slice(start, start + BLOCK)
+        cases = None if batch.cases is None else batch.cases[rows]
+        texts = None if batch.texts is None else batch.texts[rows]
+        yield Batch(batch.problems[rows], cases, texts, batch.grid)
+
+
+def _ask(
+    subject: Subject, batch: Batch, kept: Kept, seen: np.ndarray | None, report: Callable[[int], None] | None
+) -> None:
+    started = time.perf_counter()
+    answers = subject.answer(batch.problems, report) if batch.texts is None else _answers_to(subject, batch.texts)
+    seconds = time.perf_counter() - started
+    solutions = batch.problems.solutions()
+    right = answers.numbers.equal(solutions) & answers.readable
+    trained = None if seen is None else among(subject.keys(batch.problems), seen)
+    kept.tally.add(batch, answers, solutions, right, trained)
+    kept.add(seconds, failures(batch, answers, solutions, right, trained) if not right.all() else ())
+
+
+def _answers_to(subject: Subject, texts: list[str]) -> Answers:
+    """Answers to problems that are asked as somebody wrote them."""
+    found = subject.answer_texts(texts)
+    readable = np.array([answer is not None for answer, _ in found], bool)
+    numbers = numbers_from_texts([answer or "0" for answer, _ in found])
+    return Answers(numbers, readable, None, [error for _, error in found], lambda row: (None, None))
+
+
+def _head(subject: Subject, suite: Suite, model: Any, seen: np.ndarray | None) -> dict[str, Any]:
+    named = suite.to_dict()
+    return {
+        "model": subject.name,
+        "suite": suite.name,
+        **{name: named[name] for name in ("version", "seed", "description", "parts")},
+        "parameters": model.model.num_parameters if isinstance(model, CalcGPT) else None,
+        "unseen": (seen is not None) if isinstance(model, CalcGPT) else None,
+    }

@@ -1,0 +1,135 @@
+"""What an evaluation has so far: its counts and failures, and on disk what it needs to go on after an interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from calcgpt.arithmetic.datasets import find_dataset
+from calcgpt.errors import ConfigError
+from calcgpt.evaluation.subjects import Subject
+from calcgpt.evaluation.suites import Suite
+from calcgpt.evaluation.tally import Tally
+from calcgpt.inference.solver import CalcGPT
+from calcgpt.runtime.files import write_atomic
+
+_LISTED = 100  # failures that a report lists; the file has all of them
+_INTERVAL = 2.0  # seconds between two writings of the state
+STATE, FAILURES, REPORT = "state.json", "failures.jsonl", "report.json"
+
+
+class Kept:
+    """Counts and failures; with a folder they are there too, portion by portion.
+
+    Args:
+        folder: where; created with its parents. None keeps nothing on disk.
+        subject, suite, model: what is asked of whom. Another answer than the one that the folder is about begins anew.
+    """
+
+    def __init__(self, folder: str | Path | None, subject: Subject, suite: Suite, model: Any):
+        self.folder = None if folder is None else Path(folder)
+        self.tally, self.portions, self.seconds = Tally(), 0, 0.0
+        self.listed: list[dict[str, Any]] = []
+        self._written = time.monotonic()
+        if self.folder is not None:
+            self._identity = _identity(subject, suite, model)
+            self._open()
+
+    def _open(self) -> None:
+        assert self.folder is not None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            length = self._resume()
+            with open(self.folder / FAILURES, "ab") as file:
+                file.truncate(length)
+        except OSError as error:
+            raise ConfigError(f"cannot write the evaluation to {self.folder}: {error.strerror or error}") from error
+
+    def _resume(self) -> int:
+        """Take up what an interrupted evaluation left; returns how many bytes of its failures count."""
+        assert self.folder is not None
+        try:
+            state = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+            length = int(state["failures"])
+            if state["identity"] != self._identity or (self.folder / FAILURES).stat().st_size < length:
+                return 0
+            self.tally = Tally.from_dict(state["tally"])
+            self.portions, self.seconds = int(state["portions"]), float(state["seconds"])
+            self.listed = list(state["listed"])
+            return length
+        except (OSError, ValueError, KeyError, TypeError):
+            self.tally, self.portions, self.seconds, self.listed = Tally(), 0, 0.0, []
+            return 0
+
+    def add(self, seconds: float, found: Iterable[dict[str, Any]]) -> None:
+        """Count the seconds that some answers took, and keep those that are wrong."""
+        self.seconds += seconds
+        if self.folder is None:
+            self.listed += islice(found, _LISTED - len(self.listed))
+            return
+        records = iter(found)
+        while some := list(islice(records, 1000)):
+            self.listed += some[: _LISTED - len(self.listed)]
+            with open(self.folder / FAILURES, "a", encoding="utf-8") as file:
+                file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in some)
+
+    def portion_done(self) -> None:
+        """A portion is counted: from here an interrupted evaluation goes on."""
+        self.portions += 1
+        if self.folder is not None and time.monotonic() - self._written >= _INTERVAL:
+            self._write_state()
+            self._written = time.monotonic()
+
+    def _write_state(self) -> None:
+        assert self.folder is not None
+        state = {
+            "identity": self._identity,
+            "portions": self.portions,
+            "seconds": self.seconds,
+            "failures": (self.folder / FAILURES).stat().st_size,
+            "listed": self.listed,
+            "tally": self.tally.to_dict(),
+        }
+        write_atomic(self.folder / STATE, json.dumps(state))
+
+    def end(self) -> dict[str, Any]:
+        """What a report says of the failures and the time."""
+        total = int(self.tally.tables["all"][()][0]) if self.tally.tables["all"] else 0
+        return {
+            "wrong": self.listed,
+            "failures_file": None if self.folder is None else str(self.folder / FAILURES),
+            "seconds": self.seconds,
+            "milliseconds": 1000 * self.seconds / total if total else None,
+            "problems_per_second": total / self.seconds if self.seconds else None,
+        }
+
+    def finish(self, report: dict[str, Any]) -> None:
+        """Everything was asked: keep the report, and nothing to go on from."""
+        if self.folder is None:
+            return
+        keep_report(self.folder, report)
+        (self.folder / STATE).unlink(missing_ok=True)
+
+
+def keep_report(folder: Path, report: dict[str, Any]) -> None:
+    """Write report.json, whole or not at all. Raises OSError."""
+    write_atomic(folder / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+
+def _identity(subject: Subject, suite: Suite, model: Any) -> str:
+    """What tells one evaluation from another: the suite, its data files, the ranges, and the model's weights; of a
+    function only its name."""
+    asked = json.dumps([suite.to_dict(), [task.to_dict() for task in subject.tasks], subject.name], sort_keys=True)
+    key = hashlib.sha256(asked.encode("utf-8"))
+    if isinstance(model, CalcGPT):
+        for name, weights in sorted(model.model.state_dict().items()):
+            key.update(name.encode("utf-8") + weights.detach().cpu().float().numpy().tobytes())
+    for part in suite.parts:
+        if part.path is not None:
+            key.update(find_dataset(part.path).read_bytes())
+    return key.hexdigest()

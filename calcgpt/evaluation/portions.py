@@ -1,0 +1,335 @@
+"""A suite as portions: each a name, about how many problems, and how to draw them, whatever else is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from calcgpt.arithmetic.cascades import OPERATORS, draw_cascades
+from calcgpt.arithmetic.columns import ColumnProblems, Shape, as_problems, by_shape, written_widths
+from calcgpt.arithmetic.datasets import load_dataset
+from calcgpt.arithmetic.drawing import draw, draw_exactly, edge_cases
+from calcgpt.arithmetic.hashing import text_key
+from calcgpt.arithmetic.problems import Problems
+from calcgpt.arithmetic.scanning import scan
+from calcgpt.arithmetic.task import Task
+from calcgpt.errors import ConfigError
+from calcgpt.evaluation.cases import VARIANTS, adversarial, with_signs
+from calcgpt.evaluation.lengths import describe_length, parse_length
+from calcgpt.evaluation.sampling import among, bucket, exhaustive_blocks, exhaustive_size
+from calcgpt.evaluation.subjects import Subject
+from calcgpt.evaluation.suites import Part, Suite
+
+CARRY_SHARE = 0.3  # of the problems of a length or a cell
+_ATTEMPTS = 20  # draws for what is mostly trained on, or rare
+_LINES = 100_000  # of a data file, in one portion
+Widths = tuple[int, ...]
+
+
+@dataclass
+class Batch:
+    """Problems of one shape that are asked together.
+
+    cases: of each the name of its case, or None. texts: of each how it is written, or None for the usual way. grid:
+    whether they are counted by the lengths of both operands.
+    """
+
+    problems: ColumnProblems
+    cases: list[str] | None = None
+    texts: list[str] | None = None
+    grid: bool = False
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some of what a suite asks: its `name`, how many problems it has at most, and what draws them."""
+
+    name: str
+    expected: int
+    batches: Callable[[], Iterator[Batch]]
+
+
+class Drawer:
+    """Makes portions for one subject.
+
+    Args:
+        subject: who is asked. suite: what. seen: sorted keys of problems that are not drawn, because they were trained
+            on.
+    """
+
+    def __init__(self, subject: Subject, suite: Suite, seen: np.ndarray | None):
+        self.subject, self.suite = subject, suite
+        self.seen = np.zeros(0, np.uint64) if seen is None else seen
+
+    def portions(self) -> list[Portion]:
+        """Every portion of the suite, in order.
+
+        Raises:
+            ConfigError: there is nothing to ask, or too much.
+        """
+        kinds = {
+            "uniform": self._uniform,
+            "exhaustive": self._exhaustive,
+            "lengths": self._lengths,
+            "grid": self._grid,
+            "carry": self._carry,
+            "adversarial": self._adversarial,
+            "robustness": self._robustness,
+            "dataset": self._dataset,
+        }
+        found = [portion for part in self.suite.parts for portion in kinds[part.kind](part)]
+        if not found:
+            raise ConfigError("the suite has nothing to ask this model: no operation that it knows, of these lengths")
+        return found
+
+    def _ranges(self, part: Part) -> Iterator[tuple[Task, str]]:
+        for task in self.subject.tasks:
+            for symbol in task.operations:
+                if not part.operations or symbol in part.operations:
+                    yield task, symbol
+
+    def _rng(self, name: str) -> np.random.Generator:
+        """A stream of its own for each portion, whatever else is asked."""
+        return np.random.default_rng((self.suite.seed, text_key(name)))
+
+    def _shape(self, symbol: str, widths: Widths) -> Shape:
+        return Shape(symbol, written_widths(symbol, widths), self.subject.signed)
+
+    def _uniform(self, part: Part) -> Iterator[Portion]:
+        for task, symbol in self._ranges(part):
+            if part.digits or task.max_digits:
+                for widths in _given(part, symbol, task, _each_width(task, symbol)):
+                    yield self._drawn("uniform", part, symbol, widths, task, 0.0)
+                continue
+            alone = replace(task.only(symbol), carry_share=0.0)
+            for digits in range(1, _most_digits(task) + 1):
+                name = f"uniform {symbol} {digits} {task.min_value} {task.max_value}"
+                yield Portion(name, part.count, partial(self._bucket, alone, digits, part.count, name))
+
+    def _bucket(self, task: Task, digits: int, count: int, name: str) -> Iterator[Batch]:
+        yield from self._batches(bucket(task, digits, count, self._rng(name), self.seen))
+
+    def _batches(self, problems: Problems) -> Iterator[Batch]:
+        # A file may have negative numbers, whatever the model's range is; to one without columns a sign is a character.
+        signed = self.subject.signed or (not self.subject.columns and bool((problems.operands < 0).any()))
+        for _, group in by_shape(problems, signed) if len(problems) else ():
+            yield Batch(group)
+
+    def _lengths(self, part: Part) -> Iterator[Portion]:
+        for task, symbol in self._ranges(part):
+            for widths in _given(part, symbol, task, _wide(task, symbol)):
+                yield self._drawn("lengths", part, symbol, widths, task, CARRY_SHARE)
+
+    def _drawn(self, kind: str, part: Part, symbol: str, widths: Widths, task: Task, share: float) -> Portion:
+        shape = self._shape(symbol, widths)
+        name = f"{kind} {symbol} {describe_length(shape)}"
+        within = _within(part, task)
+        return Portion(name, part.count, lambda: iter([Batch(self._draw(shape, part.count, name, within, share))]))
+
+    def _draw(self, shape: Shape, count: int, name: str, task: Task | None, share: float) -> ColumnProblems:
+        rng = self._rng(name)
+        first = None
+        if share:  # of long problems those that break stand at the beginning
+            widths = (shape.number_width,) * len(shape.widths) if shape.symbol in OPERATORS else shape.widths
+            edges = edge_cases(shape.symbol, widths)
+            first = ColumnProblems.from_operands(shape.symbol, edges, shape.widths, shape.signed)
+        return self._unseen(lambda size: draw(shape, size, rng, share), count, task, first)
+
+    def _unseen(
+        self,
+        drawn: Callable[[int], ColumnProblems],
+        count: int,
+        task: Task | None,
+        first: ColumnProblems | None = None,
+    ) -> ColumnProblems:
+        """At most `count` different problems, of the task where one is given, none of them trained on."""
+        parts = [] if first is None else [self._wanted(first, task)]
+        for _ in range(_ATTEMPTS):
+            parts.append(self._wanted(drawn(count), task))
+            found = ColumnProblems.concatenate(parts)
+            signs = found.negative & found.digits.any(2)  # 0 has none
+            _, different = np.unique(np.concatenate([found.digits, signs[..., None]], 2), axis=0, return_index=True)
+            parts = [found[np.sort(different)][:count]]
+            if len(parts[0]) == count:
+                break
+        return parts[0]
+
+    def _wanted(self, problems: ColumnProblems, task: Task | None) -> ColumnProblems:
+        kept = ~among(self.subject.keys(problems), self.seen)
+        if task is not None and not task.max_digits and len(problems):
+            kept &= task.contains(as_problems(problems))
+        return problems[kept]
+
+    def _exhaustive(self, part: Part) -> Iterator[Portion]:
+        ranges = [replace(task, operations=(symbol,), carry_share=0.0) for task, symbol in self._ranges(part)]
+        if part.digits:
+            most = [10 ** max(parse_length(length)) - 1 for length in part.digits]
+            ranges = [Task(task.operations, 0, max(most), task.negative_results) for task in ranges]
+        tasks = [replace(task, max_digits=(), max_operands=2) for task in ranges]
+        exhaustive_size(tasks)
+        for within, task in zip(ranges, tasks, strict=True):
+            (symbol,) = task.operations
+            for number, build in enumerate(exhaustive_blocks(task, symbol)):
+                name = f"exhaustive {symbol} {task.min_value} {task.max_value} {number}"
+                size = min(2**17, (task.max_value - task.min_value + 1) ** 2 - number * 2**17)
+                yield Portion(name, size, partial(self._block, build, within))
+
+    def _block(self, build: Callable[[], Problems], task: Task) -> Iterator[Batch]:
+        problems = build()
+        # The second operand of a product or division may have fewer digits than the first.
+        yield from self._batches(problems[task.contains(problems)] if task.max_digits else problems)
+
+    def _grid(self, part: Part) -> Iterator[Portion]:
+        for task, symbol in self._ranges(part):
+            beyond = [tuple(2 * width for width in widths) for widths in _widest(task, symbol)]
+            given = [widths for widths in map(parse_length, part.digits) if len(widths) == 2]
+            if part.digits and not given:
+                continue
+            most = (given or (beyond if task.max_digits else _widest(task, symbol)))[0]
+            cells = [(a, b) for a in range(1, most[0] + 1) for b in range(1, most[1] + 1)]
+            rows: dict[Widths, list[tuple[int, int]]] = {}
+            for cell in cells:
+                rows.setdefault(self._shape(symbol, cell).widths, []).append(cell)
+            for widths, group in rows.items():
+                name = f"grid {symbol} {widths[0]}x{widths[-1]}"
+                shape = Shape(symbol, widths, self.subject.signed)
+                within = _within(part, task)
+                yield Portion(name, part.count * len(group), partial(self._cells, shape, group, part.count, within))
+
+    def _cells(self, shape: Shape, cells: Sequence[tuple[int, int]], count: int, task: Task | None) -> Iterator[Batch]:
+        """All cells of one shape together."""
+        found = []
+        for cell in cells:
+            rng = self._rng(f"cell {shape.symbol} {cell}")
+            drawn = partial(draw_exactly, shape, cell, rng=rng, carry_share=CARRY_SHARE)
+            found.append(self._unseen(drawn, count, task))
+        yield Batch(ColumnProblems.concatenate(found), grid=True)
+
+    def _carry(self, part: Part) -> Iterator[Portion]:
+        for task, symbol in self._ranges(part):
+            if symbol not in OPERATORS:
+                continue
+            for widths in _given(part, symbol, task, [(_full_width(task, symbol),) * 2]):
+                width = max(widths)
+                for length in range(width + (symbol == "+")) if len(widths) == 2 else ():
+                    name = f"carry {symbol} {width} {length}"
+                    yield Portion(name, part.count, partial(self._cascades, symbol, width, length, part, task, name))
+
+    def _cascades(self, symbol: str, width: int, length: int, part: Part, task: Task, name: str) -> Iterator[Batch]:
+        rng, shape = self._rng(name), self._shape(symbol, (width, width))
+
+        def drawn(count: int) -> ColumnProblems:
+            found = draw_cascades(symbol, width, length, count, rng)
+            return ColumnProblems(shape, found.digits, np.zeros((len(found), 2), bool) if shape.signed else None)
+
+        yield Batch(self._unseen(drawn, part.count, _within(part, task)))
+
+    def _adversarial(self, part: Part) -> Iterator[Portion]:
+        for task, symbol in self._ranges(part):
+            for widths in _given(part, symbol, task, _each_width(task, symbol)):
+                if len(widths) == 2:
+                    name = f"adversarial {symbol} {widths[0]}x{widths[1]}"
+                    within = _within(part, task)
+                    yield Portion(name, 150, partial(self._hard, symbol, (widths[0], widths[1]), within, name))
+
+    def _hard(self, symbol: str, widths: tuple[int, int], task: Task | None, name: str) -> Iterator[Batch]:
+        rng = self._rng(name)
+        cases = list(adversarial(symbol, widths, rng))
+        if self.subject.signed:
+            cases += [(f"{case}, with signs", with_signs(found, rng)) for case, found in cases]
+        pairs = [pair for _, found in cases for pair in found]
+        names = np.array([case for case, found in cases for _ in found])
+        problems = ColumnProblems.from_operands(symbol, pairs, None, self.subject.signed)
+        if task is not None and not task.max_digits:
+            inside = task.contains(as_problems(problems))
+            problems, names = problems[inside], names[inside]
+        yield Batch(problems, names.tolist())
+
+    def _robustness(self, part: Part) -> Iterator[Portion]:
+        for task, symbol in self._ranges(part):
+            widths = [each for each in _given(part, symbol, task, _wide(task, symbol)) if len(each) == 2]
+            for widest in widths[-1:]:
+                name = f"robustness {symbol} {widest}"
+                shape, within = self._shape(symbol, widest), _within(part, task)
+                total = part.count * len(VARIANTS)
+                yield Portion(name, total, partial(self._typed, shape, part.count, name, within))
+
+    def _typed(self, shape: Shape, count: int, name: str, task: Task | None) -> Iterator[Batch]:
+        rng = self._rng(name)
+        problems = self._unseen(lambda size: draw(shape, size, rng), count, task)
+        pairs = [text.replace("(", "").replace(")", "") for text in problems.expressions()]
+        for variant, write in VARIANTS.items():
+            texts = []
+            for text in pairs:
+                cut = text.index(shape.symbol, 1)
+                texts.append(write(text[:cut], shape.symbol, text[cut + len(shape.symbol) :]))
+            yield Batch(problems, [variant] * len(texts), texts)
+
+    def _dataset(self, part: Part) -> Iterator[Portion]:
+        assert part.path is not None
+        lines = load_dataset(part.path)
+        for start in range(0, len(lines), _LINES):
+            block = lines[start : start + _LINES]
+            yield Portion(f"dataset {part.path} {start}", len(block), partial(self._lines, block))
+
+    def _lines(self, lines: list[str]) -> Iterator[Batch]:
+        yield from self._batches(scan(lines).problems)
+
+
+def _given(part: Part, symbol: str, task: Task, otherwise: list[Widths]) -> list[Widths]:
+    """The lengths that a part gives, as far as an operator has so many operands; 20x10 and 20 are the same sum."""
+    if not part.digits:
+        return otherwise
+    most = task.max_operands if symbol == "+" else 2
+    lengths = [widths for widths in map(parse_length, part.digits) if len(widths) == 2 or most > 2]
+    if symbol in OPERATORS:
+        lengths = [(max(widths),) * len(widths) for widths in lengths]
+    return list(dict.fromkeys(lengths))
+
+
+def _within(part: Part, task: Task) -> Task | None:
+    """What a part's problems have to be of: where it gives lengths it leaves a task's range, but asks nothing negative
+    of a model that was never shown it."""
+    if not part.digits:
+        return task
+    if task.negative_results:
+        return None
+    longest = 10 ** max(max(parse_length(length)) for length in part.digits)
+    return replace(task, min_value=-longest, max_value=longest, carry_share=0.0)
+
+
+def _most_digits(task: Task) -> int:
+    return len(str(max(abs(task.min_value), abs(task.max_value))))
+
+
+def _limits(task: Task, symbol: str) -> tuple[int, int]:
+    return task.widths(symbol) if task.max_digits else (_most_digits(task),) * 2
+
+
+def _widest(task: Task, symbol: str) -> list[Widths]:
+    """The longest problems of a task: of each number of operands that it has."""
+    limits = _limits(task, symbol)
+    more = range(3, task.max_operands + 1) if symbol == "+" else ()
+    return [limits, *((limits[0],) * operands for operands in more)]
+
+
+def _each_width(task: Task, symbol: str) -> list[Widths]:
+    """Every width up to the longest problems of a task, and then those of more operands."""
+    limits = _limits(task, symbol)
+    widths = [tuple(min(width, limit) for limit in limits) for width in range(1, max(limits) + 1)]
+    return [*widths, *_widest(task, symbol)[1:]]
+
+
+def _wide(task: Task, symbol: str) -> list[Widths]:
+    """The longest problems of a task of which there are many: of 0 to 100 those of two digits."""
+    return _widest(task, symbol) if task.max_digits else [(_full_width(task, symbol),) * 2]
+
+
+def _full_width(task: Task, symbol: str) -> int:
+    """The most digits of which every number is in a task's range, or that all of its numbers have."""
+    width = _limits(task, symbol)[0]
+    full = task.max_digits or task.max_value >= 10**width - 1 or task.min_value >= 10 ** (width - 1)
+    return width if full else max(1, width - 1)

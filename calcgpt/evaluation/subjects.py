@@ -1,0 +1,207 @@
+"""What can be evaluated: models of ours, and anything that completes prompts, all asked in the same way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from calcgpt.arithmetic.accuracy import numbers, numbers_from_texts
+from calcgpt.arithmetic.columns import ColumnProblems, Numbers, as_problems
+from calcgpt.arithmetic.task import Task
+from calcgpt.errors import CalcGPTError, ConfigError, TokenError, UnsupportedProblem
+from calcgpt.inference.columns import ask
+from calcgpt.inference.solver import CalcGPT
+from calcgpt.model.catalog import shown_name
+
+Complete = Callable[[list[str]], Sequence[str]]
+"""Prompts such as `12+34=` to what is written after each."""
+_ANSWER = re.compile(r"\s*(-?[0-9]+)(?![0-9]|[.,][0-9])")
+
+
+@dataclass
+class Answers:
+    """What was made of N problems of one shape.
+
+    numbers: what was answered. readable: (N,) whether there is an answer. confidence: (N,) probability of the whole
+    completion, or None where that is not told. refusals: for each problem why it could not be asked, or None.
+    written: for the row of a problem the completion, and its tokens with their probabilities, where that is told.
+    """
+
+    numbers: Numbers
+    readable: np.ndarray
+    confidence: np.ndarray | None
+    refusals: list[str | None] | None
+    written: Callable[[int], tuple[str | None, list[dict[str, Any]] | None]]
+
+
+class Subject(Protocol):
+    """Something that is evaluated.
+
+    name: for people. tasks: the ranges that it should know. signed: whether operands may be negative. columns: whether
+    its problems are drawn by their numbers of digits.
+    """
+
+    name: str
+    tasks: list[Task]
+    columns: bool
+
+    @property
+    def signed(self) -> bool: ...
+
+    def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
+        """Ask problems of one shape, greedily; `progress` is called with how many are done."""
+        ...
+
+    def answer_texts(self, texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
+        """Ask expressions as somebody typed them: for each the answer, or None, and why it was refused, or None."""
+        ...
+
+    def keys(self, problems: ColumnProblems) -> np.ndarray:
+        """(N,) what problems are known by in the sorted keys of what was trained on."""
+        ...
+
+
+def subject_of(model: CalcGPT | Complete, tasks: Sequence[Task] = ()) -> Subject:
+    """What evaluates a model of ours, or a function from prompts to completions, which needs `tasks`.
+
+    Raises:
+        ConfigError: it is none of these, or there is nothing to ask it.
+    """
+    if isinstance(model, CalcGPT):
+        if not (tasks or model.tasks):
+            raise ConfigError("this model was trained on text without arithmetic: there are no problems to ask it")
+        return ColumnSubject(model, tasks) if model.notation.work == "columns" else PlainSubject(model, tasks)
+    if not callable(model):
+        raise ConfigError(f"expected a model, or a function from prompts to completions, not {type(model).__name__}")
+    if not tasks:
+        raise ConfigError("expected `tasks` that say what to ask a function, such as [Task(('+',), 0, 999)]")
+    return CallableSubject(model, tasks)
+
+
+class _SolverSubject:
+    """What models of ours have in common."""
+
+    columns: bool = False
+
+    def __init__(self, solver: CalcGPT, tasks: Sequence[Task] = ()):
+        self.solver, self.tasks = solver, list(tasks or solver.tasks)
+        self.name = "a model in memory" if solver.path is None else shown_name(solver.path)
+
+    def answer_texts(self, texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
+        return [(result["answer"], result["error"]) for result in self.solver.solve_batch(texts)]
+
+
+class PlainSubject(_SolverSubject):
+    """A model of ours that reads and writes expressions in its notation."""
+
+    def keys(self, problems: ColumnProblems) -> np.ndarray:
+        return as_problems(problems).keys()
+
+    @property
+    def signed(self) -> bool:
+        return any(task.min_value < 0 for task in self.tasks)
+
+    def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
+        asked, size = as_problems(problems), len(problems)
+        refusals = self.solver.refusals(asked)
+        possible = np.array([reason is None for reason in refusals], bool)
+        values = np.zeros(size, np.int64)
+        readable, confidence = np.zeros(size, bool), np.zeros(size)
+        rows = np.flatnonzero(possible)
+        if not len(rows):
+            return Answers(numbers(values), readable, confidence, refusals, lambda row: (None, None))
+        report = None if progress is None else lambda done, _: progress(done)
+        completions = self.solver.decode(asked if possible.all() else asked[rows], progress=report)
+        found, readable[rows] = self.solver.read_answers(completions)
+        if found.dtype == object:
+            values = values.astype(object)
+        values[rows] = np.where(readable[rows], found, 0)
+        confidence[rows] = completions.log_probabilities.sum(1).exp().numpy()
+        texts: list[str] = []
+
+        def written(row: int) -> tuple[str | None, list[dict[str, Any]] | None]:
+            if not possible[row]:
+                return None, None
+            if not texts:
+                texts.extend(self.solver.texts(completions))
+            place = int(np.searchsorted(rows, row))
+            return texts[place], self.solver.token_details(completions, place)
+
+        return Answers(numbers(values), readable, confidence, None if possible.all() else refusals, written)
+
+
+class ColumnSubject(_SolverSubject):
+    """A model of ours that writes its work in columns."""
+
+    columns: bool = True
+
+    def keys(self, problems: ColumnProblems) -> np.ndarray:
+        return problems.keys()
+
+    @property
+    def signed(self) -> bool:
+        return self.solver.notation.signed
+
+    def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
+        size = len(problems)
+        try:
+            answers = ask(self.solver, problems, progress=progress)
+        except (TokenError, UnsupportedProblem) as error:  # an operator without a token, or more digits than ids
+            nothing = Numbers(np.zeros((size, 1), np.uint8), np.zeros(size, bool))
+            none = np.zeros(size, bool)
+            return Answers(nothing, none, np.zeros(size), [str(error)] * size, lambda row: (None, None))
+        confidence = answers.completions.log_probabilities.double().sum(1).exp().numpy()
+        texts: list[str] = []
+
+        def written(row: int) -> tuple[str | None, list[dict[str, Any]] | None]:
+            if not texts:
+                texts.extend(self.solver.texts(answers.completions))
+            return texts[row], self.solver.token_details(answers.completions, row)
+
+        return Answers(answers.numbers, answers.readable, confidence, None, written)
+
+
+class CallableSubject:
+    """A function from prompts to completions: another library's model, or one behind an API.
+
+    Args:
+        function: given `12+34=` and the like, returns what is written after each; the first whole number of it is the
+            answer, and what follows does not matter.
+        tasks: what to ask.
+    """
+
+    columns: bool = False
+
+    def __init__(self, function: Complete, tasks: Sequence[Task]):
+        self.function, self.tasks = function, list(tasks)
+        self.name = getattr(function, "__name__", type(function).__name__)
+
+    @property
+    def signed(self) -> bool:
+        return any(task.min_value < 0 for task in self.tasks)
+
+    def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
+        texts = self._complete([f"{text}=" for text in problems.expressions()])
+        found = [_ANSWER.match(text) for text in texts]
+        readable = np.array([match is not None for match in found], bool)
+        answered = numbers_from_texts(["0" if match is None else match[1] for match in found])
+        return Answers(answered, readable, None, None, lambda row: (texts[row], None))
+
+    def keys(self, problems: ColumnProblems) -> np.ndarray:
+        return as_problems(problems).keys()
+
+    def answer_texts(self, texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
+        prompts = [text if text.rstrip().endswith("=") else f"{text}=" for text in texts]
+        found = [_ANSWER.match(text) for text in self._complete(prompts)]
+        return [(None if match is None else match[1], None) for match in found]
+
+    def _complete(self, prompts: list[str]) -> list[str]:
+        texts = self.function(prompts)
+        good = isinstance(texts, Sequence) and not isinstance(texts, str) and len(texts) == len(prompts)
+        if not good or not all(isinstance(text, str) for text in texts):
+            raise CalcGPTError(f"{self.name} was given {len(prompts)} prompts: expected a list of as many texts")
+        return list(texts)
