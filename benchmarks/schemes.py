@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import tempfile
 from pathlib import Path
 
@@ -30,7 +31,7 @@ PARTS = {
 }
 
 
-_TRIED = 60  # steps of each shape of problem and more, from which the time of one is told
+_TRIED = 240  # steps of a short run, from whose second half the time of one is told
 
 
 def main(seconds: float, count: int, seed: int, only: str | None) -> None:
@@ -47,8 +48,12 @@ def main(seconds: float, count: int, seed: int, only: str | None) -> None:
 def step_time(config) -> float:
     """Seconds of a step, from a short run."""
     with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
         config = dataclasses.replace(config, max_steps=_TRIED, eval_steps=_TRIED, eval_examples=1)
-        return CalcGPTTrainer(config, None, Path(place) / "model", verbose=False).train()["training_time"] / _TRIED
+        CalcGPTTrainer(config, None, folder, verbose=False).train()
+        records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    first, *_, last = [record for record in records if "loss" in record and record["step"] >= _TRIED // 2]
+    return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
 
 
 def measure(config, count: int) -> tuple[float, list[str]]:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from calcgpt.arithmetic.parsing import shorten
+from calcgpt.evaluation.lengths import parse_length
+from calcgpt.evaluation.report_text import share_text
 
 Report = dict[str, Any]
 _SHOWN = 10  # wrong answers that a person sees
@@ -50,7 +52,14 @@ def _show_one(console: Console, report: Report) -> None:
 def _what(report: Report) -> str:
     count = f"{report['problems']:,} problem{'s' * (report['problems'] != 1)}"
     if report["suite"] == "exhaustive":
-        return f"every problem of its range, {report['problems']:,}"
+        (part,) = report["parts"]
+        kind = f" with {' '.join(part['operations'])}" if part["operations"] else ""
+        most = (
+            f" of operands of 0 to {'9' * max(max(parse_length(each)) for each in part['digits'])}"
+            if part["digits"]
+            else ""
+        )
+        return f"every problem{kind}{most or ' of its range'}, {report['problems']:,}"
     told = "" if report["unseen"] else " (what it was trained on cannot be told: some may be among them)"
     return f"suite {report['suite']}, version {report['version']}, seed {report['seed']}: {count}{told}"
 
@@ -67,14 +76,8 @@ def _share(row: Report) -> str:
 
 
 def percent(row: Report) -> str:
-    """Exact match, rounded so that 100% and 0% mean all and none."""
-    if row["exact_match"] is None:
-        return "-"
-    if row["right"] == row["problems"]:
-        return "100%"
-    if not row["right"]:
-        return "0%"
-    return f"{min(max(row['exact_match'], 0.00001), 0.99999):.3%}"
+    """Exact match, with as many decimals as it takes for 100% and 0% to mean all and none."""
+    return "-" if row["exact_match"] is None else share_text(row["right"], row["problems"])
 
 
 def _interval(row: Report) -> str:

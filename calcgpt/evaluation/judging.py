@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from calcgpt.arithmetic.accuracy import numbers_from_texts
 from calcgpt.arithmetic.task import Task
 from calcgpt.evaluation.failures import failures
 from calcgpt.evaluation.keeping import Kept
 from calcgpt.evaluation.portions import Batch, Drawer, Portion
 from calcgpt.evaluation.sampling import among
-from calcgpt.evaluation.subjects import Answers, Complete, Subject, subject_of
+from calcgpt.evaluation.subjects import Complete, Subject, subject_of
 from calcgpt.evaluation.suites import DEFAULT, Suite, load_suite
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.training.seen import trained_problems
@@ -99,21 +98,13 @@ def _ask(
     subject: Subject, batch: Batch, kept: Kept, seen: np.ndarray | None, report: Callable[[int], None] | None
 ) -> None:
     started = time.perf_counter()
-    answers = subject.answer(batch.problems, report) if batch.texts is None else _answers_to(subject, batch.texts)
+    answers = subject.answer(batch.problems, report) if batch.texts is None else subject.answer_texts(batch.texts)
     seconds = time.perf_counter() - started
     solutions = batch.problems.solutions()
     right = answers.numbers.equal(solutions) & answers.readable
     trained = None if seen is None else among(subject.keys(batch.problems), seen)
     kept.tally.add(batch, answers, solutions, right, trained)
     kept.add(seconds, failures(batch, answers, solutions, right, trained) if not right.all() else ())
-
-
-def _answers_to(subject: Subject, texts: list[str]) -> Answers:
-    """Answers to problems that are asked as somebody wrote them."""
-    found = subject.answer_texts(texts)
-    readable = np.array([answer is not None for answer, _ in found], bool)
-    numbers = numbers_from_texts([answer or "0" for answer, _ in found])
-    return Answers(numbers, readable, None, [error for _, error in found], lambda row: (None, None))
 
 
 def _head(subject: Subject, suite: Suite, model: Any, seen: np.ndarray | None) -> dict[str, Any]:

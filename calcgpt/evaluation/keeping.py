@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable
 from itertools import islice
@@ -122,14 +123,23 @@ def keep_report(folder: Path, report: dict[str, Any]) -> None:
 
 
 def _identity(subject: Subject, suite: Suite, model: Any) -> str:
-    """What tells one evaluation from another: the suite, its data files, the ranges, and the model's weights; of a
-    function only its name."""
+    """What tells one evaluation from another: the suite, its data files, the ranges, and the model's weights.
+
+    A function has nothing that could tell, so its evaluation never goes on.
+    """
     asked = json.dumps([suite.to_dict(), [task.to_dict() for task in subject.tasks], subject.name], sort_keys=True)
     key = hashlib.sha256(asked.encode("utf-8"))
     if isinstance(model, CalcGPT):
         for name, weights in sorted(model.model.state_dict().items()):
             key.update(name.encode("utf-8") + weights.detach().cpu().float().numpy().tobytes())
+    else:
+        key.update(_unknown())
     for part in suite.parts:
         if part.path is not None:
             key.update(find_dataset(part.path).read_bytes())
     return key.hexdigest()
+
+
+def _unknown() -> bytes:
+    """What stands for something that nothing can be told of: never twice the same."""
+    return os.urandom(16)

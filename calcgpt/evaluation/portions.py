@@ -80,7 +80,8 @@ class Drawer:
             "robustness": self._robustness,
             "dataset": self._dataset,
         }
-        found = [portion for part in self.suite.parts for portion in kinds[part.kind](part)]
+        parts = dict.fromkeys(self.suite.parts)  # the same part twice would draw the same problems twice
+        found = [portion for part in parts for portion in kinds[part.kind](part)]
         if not found:
             raise ConfigError("the suite has nothing to ask this model: no operation that it knows, of these lengths")
         return found
@@ -186,6 +187,8 @@ class Drawer:
         for task, symbol in self._ranges(part):
             beyond = [tuple(2 * width for width in widths) for widths in _widest(task, symbol)]
             given = [widths for widths in map(parse_length, part.digits) if len(widths) == 2]
+            if len(given) > 1:
+                raise ConfigError(f"a grid has one size, such as 100 or 20x10, not {' '.join(part.digits)}")
             if part.digits and not given:
                 continue
             most = (given or (beyond if task.max_digits else _widest(task, symbol)))[0]

@@ -19,7 +19,8 @@ from calcgpt.model.catalog import shown_name
 
 Complete = Callable[[list[str]], Sequence[str]]
 """Prompts such as `12+34=` to what is written after each."""
-_ANSWER = re.compile(r"\s*(-?[0-9]+)(?![0-9]|[.,][0-9])")
+# A number alone, or with a sentence's mark and more after it; of 1,234 or 46.5 or 4e5 the first digits are not meant.
+_ANSWER = re.compile(r"\s*([+-]?[0-9]+)(?=[.,;:!?)]?(?:\s|$))")
 
 
 @dataclass
@@ -56,8 +57,8 @@ class Subject(Protocol):
         """Ask problems of one shape, greedily; `progress` is called with how many are done."""
         ...
 
-    def answer_texts(self, texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
-        """Ask expressions as somebody typed them: for each the answer, or None, and why it was refused, or None."""
+    def answer_texts(self, texts: Sequence[str]) -> Answers:
+        """Ask expressions as somebody typed them."""
         ...
 
     def keys(self, problems: ColumnProblems) -> np.ndarray:
@@ -91,8 +92,16 @@ class _SolverSubject:
         self.solver, self.tasks = solver, list(tasks or solver.tasks)
         self.name = "a model in memory" if solver.path is None else shown_name(solver.path)
 
-    def answer_texts(self, texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
-        return [(result["answer"], result["error"]) for result in self.solver.solve_batch(texts)]
+    def answer_texts(self, texts: Sequence[str]) -> Answers:
+        found = self.solver.solve_batch(texts, token_details=True)
+        readable = np.array([result["answer"] is not None for result in found], bool)
+        return Answers(
+            numbers_from_texts([result["answer"] or "0" for result in found]),
+            readable,
+            np.array([result["confidence"] for result in found]),
+            [result["error"] for result in found],
+            lambda row: (None if found[row]["error"] else found[row]["completion"], found[row].get("tokens")),
+        )
 
 
 class PlainSubject(_SolverSubject):
@@ -169,8 +178,8 @@ class CallableSubject:
     """A function from prompts to completions: another library's model, or one behind an API.
 
     Args:
-        function: given `12+34=` and the like, returns what is written after each; the first whole number of it is the
-            answer, and what follows does not matter.
+        function: given `12+34=` and the like, returns what is written after each: it begins with the answer, a whole
+            number; what follows a space, a line end, or a sentence's mark does not matter.
         tasks: what to ask.
     """
 
@@ -185,19 +194,20 @@ class CallableSubject:
         return any(task.min_value < 0 for task in self.tasks)
 
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
-        texts = self._complete([f"{text}=" for text in problems.expressions()])
+        return self._answers([f"{text}=" for text in problems.expressions()])
+
+    def _answers(self, prompts: list[str]) -> Answers:
+        texts = self._complete(prompts)
         found = [_ANSWER.match(text) for text in texts]
         readable = np.array([match is not None for match in found], bool)
-        answered = numbers_from_texts(["0" if match is None else match[1] for match in found])
+        answered = numbers_from_texts(["0" if match is None else match[1].lstrip("+") for match in found])
         return Answers(answered, readable, None, None, lambda row: (texts[row], None))
 
     def keys(self, problems: ColumnProblems) -> np.ndarray:
         return as_problems(problems).keys()
 
-    def answer_texts(self, texts: Sequence[str]) -> list[tuple[str | None, str | None]]:
-        prompts = [text if text.rstrip().endswith("=") else f"{text}=" for text in texts]
-        found = [_ANSWER.match(text) for text in self._complete(prompts)]
-        return [(None if match is None else match[1], None) for match in found]
+    def answer_texts(self, texts: Sequence[str]) -> Answers:
+        return self._answers([text if text.rstrip().endswith("=") else f"{text}=" for text in texts])
 
     def _complete(self, prompts: list[str]) -> list[str]:
         texts = self.function(prompts)

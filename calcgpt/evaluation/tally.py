@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from calcgpt.arithmetic.accuracy import digit_lengths, digits_right
-from calcgpt.arithmetic.cascades import cascades, has_cascades
-from calcgpt.arithmetic.columns import Numbers
-from calcgpt.evaluation.lengths import describe_length
+from calcgpt.arithmetic.cascades import OPERATORS, cascades, has_cascades
+from calcgpt.arithmetic.columns import SYMBOLS, Numbers, Shape
+from calcgpt.evaluation.lengths import describe_length, parse_length
 from calcgpt.evaluation.portions import Batch
 from calcgpt.evaluation.subjects import Answers
 
@@ -53,13 +53,11 @@ class Tally:
         counts = np.stack([np.ones(size, bool), right, ~answers.readable & ~refused, refused], 1)
         self._count("all", (), counts)
         self._count("operations", (shape.symbol,), counts)
-        self._count("buckets", (shape.symbol, describe_length(shape)), counts)
+        self._lengths(batch, counts)
         if has_cascades(shape):
             self._split("carries", (shape.symbol,), cascades(batch.problems), counts)
         if batch.cases is not None:
             self._split("cases", (), np.array(batch.cases), counts)
-        if batch.grid:
-            self._cells(batch, counts)
         if trained is not None:
             self._split("seen", (), trained, counts)
         self._places(shape.symbol, answers, solutions, refused)
@@ -75,14 +73,22 @@ class Tally:
         for value in np.unique(values).tolist():
             self._count(table, (*key, value), counts[values == value])
 
-    def _cells(self, batch: Batch, counts: np.ndarray) -> None:
-        problems, symbol = batch.problems, batch.problems.shape.symbol
+    def _lengths(self, batch: Batch, counts: np.ndarray) -> None:
+        """By the digits that operands have, however wide they are written; of three or more by the width alone."""
+        problems, shape = batch.problems, batch.problems.shape
+        if len(shape.widths) > 2:
+            self._count("buckets", (shape.symbol, describe_length(shape)), counts)
+            return
         first, second = (digit_lengths(problems.operand(side)) for side in (0, 1))
         cells = first * 2**20 + second
         order = np.argsort(cells, kind="stable")
         values, starts = np.unique(cells[order], return_index=True)
         for value, part in zip(values.tolist(), np.split(counts[order], starts[1:]), strict=True):
-            self._count("grid", (symbol, *divmod(value, 2**20)), part)
+            cell = divmod(value, 2**20)
+            widths = (max(cell),) * 2 if shape.symbol in OPERATORS else cell
+            self._count("buckets", (shape.symbol, describe_length(Shape(shape.symbol, widths))), part)
+            if batch.grid:
+                self._count("grid", (shape.symbol, *cell), part)
 
     def _places(self, symbol: str, answers: Answers, solutions: Numbers, refused: np.ndarray) -> None:
         asked = answers.readable & ~refused
@@ -137,6 +143,8 @@ class Tally:
         rows = self.tables[table].items()
         if table in ("carries", "grid"):
             rows = sorted(rows)  # type: ignore[assignment]
+        if table == "buckets":
+            rows = sorted(rows, key=lambda row: _by_length(*row[0]))  # type: ignore[assignment]
         for key, counts in rows:
             yield {**dict(zip(_TABLES[table], key, strict=True)), **row_of(counts)}
 
@@ -156,6 +164,14 @@ class Tally:
         (Guo et al. 2017, section 2, with these bins)."""
         total = self.calibration[:, 0].sum()
         return float(np.abs(self.calibration[:, 1] - self.calibration[:, 2]).sum() / total) if total else None
+
+
+def _by_length(symbol: str, digits: str) -> tuple[int, list[int]]:
+    """What sorts operators as they are known, and then lengths: 3, 20x10, 20, 4*3."""
+    return SYMBOLS.index(symbol) if symbol in SYMBOLS else len(SYMBOLS), [
+        *sorted(parse_length(digits), reverse=True),
+        *parse_length(digits),
+    ]
 
 
 def row_of(counts: np.ndarray) -> dict[str, Any]:

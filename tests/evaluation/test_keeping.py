@@ -15,6 +15,7 @@ from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation import evaluate, keeping
+from calcgpt.evaluation.subjects import subject_of
 from calcgpt.evaluation.suites import Part, Suite
 
 TASK = Task(("+", "-", "*"), 0, 99)
@@ -59,8 +60,22 @@ def every_portion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "_INTERVAL", 0.0)
 
 
+@pytest.fixture
+def known_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if two functions of one name were the same."""
+    monkeypatch.setattr(keeping, "_unknown", lambda: b"")
+
+
+def test_a_function_never_goes_on_where_another_stopped(tmp_path: Path) -> None:
+    first, second = Counting(7), Counting()
+    with pytest.raises(KeyboardInterrupt):
+        run(first, tmp_path)
+    report = run(second, tmp_path)
+    assert len(second.asked) == report["problems"] > len(first.asked)
+
+
 @pytest.mark.parametrize("stop", [0, 1, 7, 20])
-def test_an_interrupted_evaluation_goes_on(tmp_path: Path, stop: int) -> None:
+def test_an_interrupted_evaluation_goes_on(tmp_path: Path, stop: int, known_functions: None) -> None:
     whole, plain = Counting(), tmp_path / "plain"
     expected = run(whole, plain)
     folder, first, second = tmp_path / "kept", Counting(stop), Counting()
@@ -77,7 +92,7 @@ def test_an_interrupted_evaluation_goes_on(tmp_path: Path, stop: int) -> None:
         assert len(second.asked) < 0.9 * len(whole.asked), "finished portions are not asked again"
 
 
-def test_again_and_again(tmp_path: Path) -> None:
+def test_again_and_again(tmp_path: Path, known_functions: None) -> None:
     expected, rounds = run(Counting(), None), 0
     while True:
         rounds += 1
@@ -144,8 +159,23 @@ def test_another_evaluation_begins_anew(stub: Callable[..., Any], tmp_path: Path
     interrupt(stub(TASK), tmp_path)
     options = {"model": stub(TASK), **change(stub)}
     expected = run(options["model"], None, options.get("suite", SUITE))
-    found = run(options["model"], tmp_path, options.get("suite", SUITE))
+    done: list[int] = []
+    found = run(options["model"], tmp_path, options.get("suite", SUITE), progress=lambda at, _: done.append(at))
     assert {**timeless(found), "failures_file": None} == timeless(expected)
+    interrupt(stub(TASK), tmp_path / "same")
+    again: list[int] = []
+    run(stub(TASK), tmp_path / "same", progress=lambda at, _: again.append(at))
+    assert len(done) > 1.2 * len(again), "all of it was asked, and not what was left"
+
+
+def test_a_data_file_that_changed_begins_anew(stub: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "file.txt"
+    keys = []
+    for lines in ("1+1=2\n", "1+2=3\n"):
+        file.write_text(lines)
+        model = stub(TASK)
+        keys.append(keeping._identity(subject_of(model), Suite("d", (Part("dataset", path=str(file)),)), model))
+    assert keys[0] != keys[1]
 
 
 def interrupt(model: Any, folder: Path) -> None:

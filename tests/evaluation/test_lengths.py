@@ -153,7 +153,7 @@ def test_signed_problems_are_different_as_they_are_written(columns_of: Columns, 
 @pytest.mark.parametrize(
     ("task", "expected"),
     [
-        ({"operations": ["*", "-"], "max_operands": 2}, [("*", "3x2"), ("-", "3")]),
+        ({"operations": ["*", "-"], "max_operands": 2}, [("-", "3"), ("*", "3x2")]),
         ({"operations": ["+"], "max_digits": [4]}, [("+", "4"), ("+", "4*3")]),
     ],
 )

@@ -18,7 +18,7 @@ from calcgpt.errors import ConfigError
 from calcgpt.evaluation.cases import VARIANTS
 from calcgpt.evaluation.portions import Drawer
 from calcgpt.evaluation.subjects import subject_of
-from calcgpt.evaluation.suites import load_suite
+from calcgpt.evaluation.suites import Part, Suite, load_suite
 
 PLAIN = {
     "0 to 99, nothing below 0": Task(("+", "-"), 0, 99, negative_results=False),
@@ -272,3 +272,25 @@ def test_a_data_file_may_have_negative_numbers(stub: Any, told: Any, tmp_path: A
     path.write_text(f"{text}\n1+1=2\n")
     found = told(stub(Task(("+",), 0, 9)), "dataset", path=str(path))
     assert {each for part in found for each in part} == {parse_columns(text.split("=")[0]), ("+", (1, 1))}
+
+
+def test_hard_cases_are_asked_with_signs_where_there_are_any(columns_of: Any, asked_of: Any) -> None:
+    for signed in (True, False):
+        model = columns_of(signed=signed, operations=["+", "//"], max_operands=2)
+        batches = [batch for part in asked_of(model, "adversarial").values() for batch in part]
+        named = np.array([case.endswith(", with signs") for batch in batches for case in batch.cases])
+        negative = np.concatenate(
+            [(batch.problems.negative & batch.problems.digits.any(2)).any(1) for batch in batches]
+        )
+        assert not negative[~named].any() and negative[named].mean() > 0.8 * signed or not signed
+        assert named.any() == signed
+
+
+def test_a_grid_has_one_size_and_a_part_is_asked_once(stub: Any, asked_of: Any) -> None:
+    with pytest.raises(ConfigError, match="a grid has one size, such as 100 or 20x10, not 2 3"):
+        asked_of(stub(PLAIN["0 to 100"]), "grid", digits=("2", "3"))
+    part = Part("carry", 5)
+    drawers = [
+        Drawer(subject_of(stub(PLAIN["0 to 100"])), Suite("x", parts), None) for parts in ((part,), (part, part))
+    ]
+    assert len({len(drawer.portions()) for drawer in drawers}) == 1

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calcgpt.arithmetic.columns import ColumnProblems
 from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import CalcGPTError, ConfigError
 from calcgpt.evaluation import Part, Suite, evaluate, load_suite
 from calcgpt.evaluation.subjects import subject_of
+from calcgpt.inference.solver import CalcGPT
 
 TASK = Task(("+", "-", "*", "//"), -20, 20)
 SUITE = load_suite("standard").changed(count=25)
@@ -55,7 +57,10 @@ def test_a_perfect_function_is_right_everywhere() -> None:
         (lambda value: f"{value} because", True, False),
         (lambda value: f"{value}.", True, False),
         (lambda value: f"{value}, so", True, False),
-        (lambda value: f"{value}+1=3", True, False),
+        (lambda value: f"{value}+1=3", False, True),
+        (lambda value: f"{value}e5", False, True),
+        (lambda value: f"{value}/1", False, True),
+        (lambda value: f"{value:+}\n12", True, False),
         (lambda value: f"{'-' * (value < 0)}00{abs(value)}", True, False),
         (lambda value: f"{value + 1}", False, False),
         (lambda value: f"{value}1", False, False),
@@ -215,3 +220,25 @@ def test_names_and_ranges(stub: Callable[..., Any], columns_of: Callable[..., An
             return prompts
 
     assert subject_of(Named(), [TASK]).name == "Named"
+
+
+def test_tokens_are_those_of_their_problem_whatever_is_refused(tiny_model: Any) -> None:
+    solver = CalcGPT(tiny_model, device="cpu")
+    problems = ColumnProblems.from_operands("+", [[3, 4], [300, 4], [5, 9], [6, 1000], [2, 2]])
+    answers = subject_of(solver).answer(problems)
+    assert [reason is None for reason in answers.refusals or []] == [True, False, True, False, True]
+    for row in (0, 2, 4):
+        (expected,) = solver.solve_batch([problems.expressions()[row]], token_details=True)
+        completion, tokens = answers.written(row)
+        assert completion == expected["completion"]
+        assert [token["token"] for token in tokens or []] == [token["token"] for token in expected["tokens"]]
+    assert answers.written(1) == (None, None)
+
+
+def test_what_was_typed_oddly_is_kept_with_its_tokens(tiny_model: Any) -> None:
+    answers = subject_of(CalcGPT(tiny_model, device="cpu")).answer_texts([" 3 + 4 ", "3^4", "007+1="])
+    assert [reason is None for reason in answers.refusals or []] == [True, False, True]
+    completion, tokens = answers.written(2)
+    assert tokens and "".join(token["token"] for token in tokens[:-1]) == completion
+    assert answers.confidence is not None and 0 < answers.confidence[0] <= 1
+    assert answers.written(1) == (None, None)

@@ -82,7 +82,10 @@ def expected(batches: Sequence[tuple[str, list[Asked], int]]) -> dict[str, Any]:
         for row in settle(symbol, rows):
             solution = FUNCTIONS[symbol](*row.operands)
             right, refused = row.answer == solution, row.answer == "refused"
-            keys: dict[str, Any] = {"all": (), "operations": (symbol,), "buckets": (symbol, "3")}
+            first, second = (len(str(value)) for value in row.operands)
+            longest = str(max(first, second))
+            length = longest if symbol in "+-" or first == second else f"{first}x{second}"
+            keys: dict[str, Any] = {"all": (), "operations": (symbol,), "buckets": (symbol, length)}
             if symbol in "+-":
                 keys["carries"] = (symbol, cascade(symbol, *row.operands))
             if kind & 1:

@@ -165,3 +165,16 @@ def test_chunks_on_several_threads_are_those_on_one(lively: Lively, monkeypatch:
     for name in ("tokens", "lengths", "ended"):
         assert torch.equal(*(getattr(each, name) for each in found)), name
     torch.testing.assert_close(*(each.log_probabilities for each in found))
+
+
+def test_draws_do_not_depend_on_threads(lively: Lively, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (prompts, lengths) = lively(seed=5), prompts_of(300, 4, vocab=7)
+    monkeypatch.setattr(decoding, "CHUNK", 64)
+    found, before = [], torch.get_num_threads()
+    for threads in (1, 3, 3):
+        torch.set_num_threads(threads)
+        try:
+            found.append(decode(model, prompts, lengths, temperature=1.0, seed=7).tokens)
+        finally:
+            torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[1], found[2])
