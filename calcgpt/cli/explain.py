@@ -7,7 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
     from calcgpt.cli.explain_options import ExplainOptions
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 Report = dict[str, Any]
 _LEAST = 0.005  # of a head's attention, below which a token is not named
+_ABREAST = 3  # layers in a table of probes: with the controls they fit into 80 columns
 _FEW = 60  # characters of tokens that are shown in a line, beyond which work is only counted
 
 
@@ -158,7 +162,8 @@ def _probe(solver: CalcGPT, name: str, options: ExplainOptions) -> int:
 def _show_probes(report: Report) -> None:
     from rich.console import Console
 
-    from calcgpt.evaluation.probes import EQUALS, READABLE, WRITING
+    from calcgpt.evaluation.linear_probes import READABLE
+    from calcgpt.evaluation.probes import EQUALS, WRITING
 
     console = Console(highlight=False)
     what = "carry" if report["operation"] == "+" else "borrow"
@@ -171,25 +176,29 @@ def _show_probes(report: Report) -> None:
     for position, where in names.items():
         own = [row for row in report["rows"] if row["position"] == position]
         if own:
-            console.print(_probe_table(report["layers"], own, f"\n{where}"))
+            console.print(*_probe_tables(report["layers"], own, f"\n{where}"))
     for position, where in names.items():
         console.print(_first(report, position, what, where), soft_wrap=False)
-    console.print(f"(readable: {READABLE:.0%} or more, and beyond chance above both controls)", style="dim")
+    console.print(f"(readable: {READABLE:.0%} or more, and beyond chance above all controls)", style="dim")
 
 
-def _probe_table(layers: list[str], rows: list[Report], title: str) -> Any:
+def _probe_tables(layers: list[str], rows: list[Report], title: str) -> Iterator[Table]:
+    """One table, or of a deep model several, each with the controls of its own layers."""
     from rich.table import Table
 
+    from calcgpt.evaluation.linear_probes import CONTROLS
     from calcgpt.evaluation.roles import place_name
 
-    table = Table("into the", title=title, title_justify="left")
-    for heading in (*layers, "shuffled", "majority"):
-        table.add_column(heading, justify="right")
-    for column in sorted({row["column"] for row in rows}):
-        own = [row for row in rows if row["column"] == column]
-        shares = [*(row["accuracy"] for row in own), max(row["shuffled"] for row in own), own[0]["majority"]]
-        table.add_row(place_name(column), *(f"{share:.1%}" for share in shares))
-    return table
+    for start in range(0, len(layers), _ABREAST):
+        shown = range(start, min(start + _ABREAST, len(layers)))
+        table = Table("into the", title="" if start else title, title_justify="left")
+        for heading in (*(layers[layer] for layer in shown), *CONTROLS):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for column in sorted({row["column"] for row in rows}):
+            own = [row for row in rows if row["column"] == column and row["layer"] in shown]
+            shares = [*(row["accuracy"] for row in own), *(max(row[name] for row in own) for name in CONTROLS)]
+            table.add_row(place_name(column), *(f"{share:.1%}" for share in shares))
+        yield table
 
 
 def _first(report: Report, position: str, what: str, where: str) -> str:
@@ -203,13 +212,15 @@ def _first(report: Report, position: str, what: str, where: str) -> str:
         best = max(means, key=lambda row: row["accuracy"])
         return (
             f"No {what} is readable {where}: {best['accuracy']:.1%} at best on average over the columns "
-            f"(after {_after(report, best)}), against {best['shuffled']:.1%} with shuffled labels."
+            f"(after {_after(report, best)}), against {best['shuffled']:.1%} with shuffled labels "
+            f"and {best['untrained']:.1%} in an untrained network."
         )
     columns = found["columns"]
     known = "every column" if len(columns) == len(report["columns"]) else _listed([place_name(c) for c in columns])
     return (
         f"The {what} into {known} is first readable after {_after(report, found)}, {where}: {found['accuracy']:.1%}, "
-        f"against {found['shuffled']:.1%} with shuffled labels and {found['majority']:.1%} for the more frequent case."
+        f"against {found['shuffled']:.1%} with shuffled labels, {found['untrained']:.1%} in an untrained network and "
+        f"{found['majority']:.1%} for the more frequent case."
     )
 
 

@@ -39,7 +39,8 @@ class ExplainOptions:
     json: Switch = False
     """Print JSON in place of text, with every token and all of attention."""
     probe: Switch = False
-    """Fit linear probes for the carry into each column, at each layer, and compare them with shuffled labels."""
+    """Fit linear probes for the carry into each column, at each layer, and compare them with untrained
+    networks and shuffled labels."""
     operation: Annotated[OptionalText, arg(metavar="{+,-}")] = None
     """With --probe: carries of sums, or borrows of differences. Without it: the first that the model has."""
     count: Number = 2000

@@ -1,17 +1,15 @@
-"""Linear probes: where in a model a carry can be read off, by layer, against shuffled labels.
+"""Where in a model a carry can be read off, by layer, against shuffled labels and untrained networks.
 
-A probe is a logistic regression from the residual stream at one token to one bit: does a carry (of a difference a
-borrow) come into column k? What it reads there is linearly present; whether the model uses it is another question.
-See Alain and Bengio, "Understanding intermediate layers using linear classifier probes" (2016), and for the control
-Hewitt and Liang, "Designing and Interpreting Probes with Control Tasks" (2019).
+A probe (`linear_probes.py`) goes from the residual stream at one token to one bit: does a carry (of a difference a
+borrow) come into column k? The tokens up to there say much of it by themselves, the written digits most of all, so an
+untrained network that reads the same tokens stands beside the model.
 
 Sizes: N problems, K columns, L layers, C channels.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -30,26 +28,23 @@ from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation.explain import look_inside
+from calcgpt.evaluation.linear_probes import CONTROLS, FEWEST, Bits, is_readable, probe, tells
 from calcgpt.evaluation.roles import ANSWER, answer_roles, by_token, places_of
 from calcgpt.inference.choosing import Completions
 from calcgpt.inference.columns import ask
 from calcgpt.inference.solver import CalcGPT
+from calcgpt.model.gpt import GPT
+from calcgpt.runtime.device import preserved_state
 from calcgpt.tokens.encoding import encode_written
 from calcgpt.tokens.places import Places, place_sequence, place_shape
 
-Bits = NDArray[np.bool_]
 Streams = dict[str, NDArray[np.float32]]
 Progress = Callable[[int, int], None]
-READABLE = 0.95  # from this accuracy on a carry is called readable
 EQUALS, WRITING = "=", "column"  # where the stream is looked at: see probe_carries
 _TEST_SHARE = 0.25
-_SHUFFLES = 3  # controls whose accuracies are averaged
-_FEWEST = 20  # problems of either kind to fit, and problems to test, below which nothing is told
+_UNTRAINED = 3  # networks of which the best counts: they differ, and one alone is at times beaten by another
 _WEIGHTS = 2**24  # of attention that are computed at a time
 _COLUMNS = 20  # the lowest ones are probed
-_STILL = 1e-6  # spread of a feature below which it does not change
-_ROUNDS = 30  # of Newton's method
-_EASE = 1.0  # what half the squared weights of a probe cost
 
 
 @dataclass
@@ -80,7 +75,7 @@ def probe_carries(
     Args:
         solver: the model.
         count: problems to draw; those drawn twice, a+b and b+a among them, count once.
-        seed: of the draws, of the split and of the shuffles.
+        seed: of the draws, of the split, of the shuffles and of the untrained networks.
         operation: + or -; None for the first that the model has.
         progress: called with how many probes are fitted, of how many.
 
@@ -88,7 +83,8 @@ def probe_carries(
         operation, seed, problems (different ones), right, training, test, columns, layers (their names). rows, one for
         each position, column and layer: position ("=" or "column"), column (which the carry comes into; 1 is the tens),
         layer (0 the embedding), accuracy (on the test's problems), shuffled (of probes fitted to shuffled labels),
-        majority (of always saying what is more frequent), problems (of the test). means, the same over all columns.
+        untrained (the best of probes for untrained networks that read the same), majority (of always saying what is
+        more frequent), problems (of the test). means, the same over all columns.
         first: for each position the first layer after which some carry is readable, a mean row of those columns, which
         are listed, or None.
 
@@ -96,15 +92,16 @@ def probe_carries(
         ConfigError: the model has no such operation, or there are too few problems to tell.
     """
     symbol, task = _choose(solver, operation)
-    if count < 8 * _FEWEST:
-        raise ConfigError(f"expected a count of at least {8 * _FEWEST} problems, not {count}")
+    if count < 8 * FEWEST:
+        raise ConfigError(f"expected a count of at least {8 * FEWEST} problems, not {count}")
     rng = np.random.default_rng((seed, 1))
     read = _read_columns if solver.notation.work == "columns" else _read_text
     reading, carries, right = read(solver, symbol, task, count, rng)
     if not len(carries):
         raise ConfigError("the model wrote no number, so there is nothing to probe")
     test = rng.random(len(carries)) < _TEST_SHARE
-    rows = _all_rows(_streams(solver, reading), reading, carries, test, seed, progress)
+    untrained = [_streams(model, reading) for model in _untrained(solver.model, seed)]
+    rows = _all_rows(_streams(solver.model, reading), untrained, reading, carries, test, seed, progress)
     if not rows:
         raise ConfigError("too few different problems, or too few carries, to tell: raise --count")
     layers = ["embedding", *(f"layer {layer + 1}" for layer in range(solver.model.config.num_layers))]
@@ -124,16 +121,24 @@ def probe_carries(
 
 
 def _all_rows(
-    streams: Streams, reading: Reading, carries: Bits, test: Bits, seed: int, progress: Progress | None
+    own: Streams,
+    untrained: Sequence[Streams],
+    reading: Reading,
+    carries: Bits,
+    test: Bits,
+    seed: int,
+    progress: Progress | None,
 ) -> list[dict[str, Any]]:
     rows, columns = [], range(1, carries.shape[1])
     for number, (column, position) in enumerate(product(columns, (EQUALS, WRITING))):
         known = reading.writing[:, column] >= (0 if position == WRITING else -1)
         labels, held = carries[known, column], test[known]
-        if _tells(labels, held):
-            features = streams[position][:, known, column if position == WRITING else 0]
+        if tells(labels, held):
+            at = column if position == WRITING else 0
+            features, *others = (streams[position][:, known, at] for streams in (own, *untrained))
             for layer, part in enumerate(features):
-                found = probe(part, labels, held, np.random.default_rng((seed, 2, number, layer)))
+                rng = np.random.default_rng((seed, 2, number, layer))
+                found = probe(part, [other[layer] for other in others], labels, held, rng)
                 rows.append({"position": position, "column": column, "layer": layer, **found})
         if progress:
             progress(number + 1, 2 * len(columns))
@@ -246,75 +251,29 @@ def carries_into(symbol: str, a: d.Digits, b: d.Digits) -> Bits:
     return bits
 
 
-def _streams(solver: CalcGPT, reading: Reading) -> Streams:
+def _untrained(model: GPT, seed: int) -> list[GPT]:
+    """Networks of a model's shape as training begins with them. The global random state stays as it was."""
+    found = []
+    with preserved_state():
+        for number in range(_UNTRAINED):
+            torch.manual_seed(int(np.random.default_rng((seed, 3, number)).integers(2**63)))
+            found.append(GPT(model.config).to(model.wte.weight).eval())
+    return found
+
+
+def _streams(model: GPT, reading: Reading) -> Streams:
     """The residual stream at both positions: (L + 1, N, K, C) where columns are written, (L + 1, N, 1, C) at `=`."""
     size, length = reading.tokens.shape
-    block = max(1, _WEIGHTS // (solver.model.config.num_heads * length**2))
+    block = max(1, _WEIGHTS // (model.config.num_heads * length**2))
     parts: dict[str, list[NDArray[np.float32]]] = {EQUALS: [], WRITING: []}
     for start in range(0, size, block):
         rows = slice(start, start + block)
-        stream, _ = look_inside(solver.model, reading.tokens[rows].to(solver.model.device), reading.places)
+        stream, _ = look_inside(model, reading.tokens[rows].to(model.device), reading.places)
         own = torch.arange(stream.shape[1], device=stream.device)[:, None]
         for position, at in ((EQUALS, reading.equals[rows, None]), (WRITING, reading.writing[rows])):
             index = torch.from_numpy(np.maximum(at, 0)).to(stream.device)
             parts[position].append(stream[:, own, index].float().cpu().numpy())
     return {position: np.concatenate(found, 1) for position, found in parts.items()}
-
-
-def _tells(labels: Bits, test: Bits) -> bool:
-    """Whether there are problems enough of either kind."""
-    known = labels[~test]
-    return bool(min(known.sum(), (~known).sum()) >= _FEWEST and test.sum() >= _FEWEST)
-
-
-def probe(features: NDArray[Any], labels: Bits, test: Bits, rng: np.random.Generator) -> dict[str, Any]:
-    """How well a bit can be read off features with one direction.
-
-    Args:
-        features: (N, C). labels: (N,). test: (N,) which rows are held out of fitting.
-        rng: of the shuffles.
-
-    Returns:
-        accuracy, shuffled, majority, problems: see `probe_carries`.
-    """
-    features = features.astype(np.float64)
-    middle, spread = features[~test].mean(0), features[~test].std(0)
-    features = (features - middle) / np.where(spread > _STILL, spread, np.inf)  # what never changes says nothing
-
-    def held(known: Bits) -> float:
-        weights = _fit(features[~test], known)
-        return float(((features[test] @ weights[:-1] + weights[-1] > 0) == labels[test]).mean())
-
-    known = labels[~test]
-    return {
-        "accuracy": held(known),
-        "shuffled": float(np.mean([held(rng.permutation(known)) for _ in range(_SHUFFLES)])),
-        "majority": float((labels[test] == (2 * known.sum() > len(known))).mean()),
-        "problems": int(test.sum()),
-    }
-
-
-def _fit(x: NDArray[np.float64], labels: Bits) -> NDArray[np.float64]:
-    """Logistic regression with a cost on its weights, by Newton's method: (n, C) -> (C + 1,), the last the offset."""
-    x = np.concatenate([x, np.ones((len(x), 1))], 1)
-    cost = np.append(np.full(x.shape[1] - 1, _EASE), 1e-6)
-    weights = np.zeros(x.shape[1])
-
-    def loss(w: NDArray[np.float64]) -> float:
-        z = x @ w
-        return float(np.logaddexp(0, z).sum() - z[labels].sum() + (cost * w * w).sum() / 2)
-
-    for _ in range(_ROUNDS):
-        share = 0.5 * (1 + np.tanh(x @ weights / 2))  # the logistic function, without overflow
-        slope = x.T @ (share - labels) + cost * weights
-        curve = (x * (share * (1 - share))[:, None]).T @ x + np.diag(cost)
-        step, here, length = np.linalg.solve(curve, slope), loss(weights), 1.0
-        while loss(weights - length * step) > here and length > 1e-4:
-            length /= 2
-        weights = weights - length * step
-        if np.abs(length * step).max() < 1e-4:
-            break
-    return weights
 
 
 def _grouped(rows: list[dict[str, Any]], *names: str) -> Iterator[tuple[tuple[Any, ...], list[dict[str, Any]]]]:
@@ -325,20 +284,8 @@ def _grouped(rows: list[dict[str, Any]], *names: str) -> Iterator[tuple[tuple[An
 
 def _mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Rows of one position and layer as one, the mean over their columns."""
-    means = {name: float(np.mean([row[name] for row in rows])) for name in ("accuracy", "shuffled", "majority")}
+    means = {name: float(np.mean([row[name] for row in rows])) for name in ("accuracy", *CONTROLS)}
     return {**{name: rows[0][name] for name in ("position", "layer")}, **means, "problems": rows[0]["problems"]}
-
-
-def is_readable(row: dict[str, Any]) -> bool:
-    """Whether a probe reads a carry: with an accuracy of READABLE, and above both controls beyond chance."""
-    return row["accuracy"] >= READABLE and _at_least(row) > max(row["shuffled"], row["majority"])
-
-
-def _at_least(row: dict[str, Any]) -> float:
-    """The lower end of Wilson's 95% interval for a row's accuracy."""
-    share, n, z = row["accuracy"], row["problems"], 1.96
-    spread = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return (share + z * z / (2 * n) - spread) / (1 + z * z / n)
 
 
 def _first(rows: list[dict[str, Any]], position: str) -> dict[str, Any] | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from calcgpt.cli.explain import _probe_tables
 from calcgpt.cli.explain_options import read
 from calcgpt.cli.main import main
 from calcgpt.errors import ConfigError
@@ -75,10 +78,30 @@ def test_carries(capsys: Output) -> None:
     assert max(map(len, shown.splitlines())) <= 80
     words = " ".join(shown.split())
     assert "The borrow into every column is first readable after layer 1, at the token that writes the column" in words
-    assert "No borrow is readable at the =" in words and "│ tens " in shown and "shuffled" in shown
+    assert "No borrow is readable at the =" in words and "│ tens " in shown
+    assert "┃ shuffled ┃ untrained ┃ majority ┃" in shown and "in an untrained network" in words
     assert main(["explain", "--probe", "-m", "calculator", "--count", "300", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["model"] == "calculator" and told["operation"] == "+" and told["first"]["column"]["layer"] == 1
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 6])
+def test_a_table_of_probes_fits_into_80_columns(layers: int) -> None:
+    names = ["embedding", *(f"layer {layer + 1}" for layer in range(layers))]
+    rows = [
+        {"column": column, "layer": layer, "accuracy": (layer + 1) / 1000, "majority": 1.0}
+        | {"shuffled": (layer + 1) / 100, "untrained": (layer + 51) / 100}
+        for column in (5, 19)  # hundred thousands, and the longest of the others
+        for layer in range(layers + 1)
+    ]
+    page = StringIO()
+    Console(width=80, file=page).print(*_probe_tables(names, rows, "where"))
+    shown = page.getvalue()
+    assert max(map(len, shown.splitlines())) <= 80 and "…" not in shown
+    for layer, name in enumerate(names):
+        assert shown.count(f" {name} ") == 1 and shown.count(f" {(layer + 1) / 1000:.1%} ") == 2
+    for layer in range(2, layers + 1, 3):  # the highest of each table's layers
+        assert shown.count(f" {layer + 1:.1f}% ") == shown.count(f" {layer + 51:.1f}% ") == 2
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""Probes: a planted direction is found, shuffled labels and noise are not, and carries are Python's own."""
+"""Probes: a planted direction is found, noise and what the tokens give away are not, and carries are Python's own."""
 
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,11 @@ from calcgpt.arithmetic.columns import Shape
 from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
-from calcgpt.evaluation import probes
-from calcgpt.evaluation.probes import EQUALS, WRITING, carries_into, is_readable, probe, probe_carries
+from calcgpt.evaluation import linear_probes, probes
+from calcgpt.evaluation.linear_probes import is_readable, probe
+from calcgpt.evaluation.probes import EQUALS, WRITING, carries_into, probe_carries
 from calcgpt.inference.solver import CalcGPT
+from calcgpt.model.gpt import GPT
 
 
 @pytest.fixture(scope="module")
@@ -31,29 +34,60 @@ def planted() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return features, labels, rng.random(1200) < 0.3
 
 
-def test_a_planted_direction_is_found(planted: Any) -> None:
+@pytest.fixture(scope="module")
+def noise(planted: Any) -> np.ndarray:
+    return np.random.default_rng(2).normal(size=(len(planted[1]), 24))
+
+
+def test_a_planted_direction_is_found(planted: Any, noise: np.ndarray) -> None:
     features, labels, test = planted
-    found = probe(features, labels, test, np.random.default_rng(1))
+    found = probe(features, [noise], labels, test, np.random.default_rng(1))
     assert found["accuracy"] > 0.98 and is_readable(found)
     assert found["problems"] == test.sum()
     assert found["majority"] == max(labels[test].mean(), 1 - labels[test].mean())
-    assert found["shuffled"] < found["majority"] + 0.05
+    assert max(found["shuffled"], found["untrained"]) < found["majority"] + 0.05
 
 
-def test_noise_is_not_readable(planted: Any) -> None:
+def test_noise_is_not_readable(planted: Any, noise: np.ndarray) -> None:
     _, labels, test = planted
-    noise = np.random.default_rng(2).normal(size=(len(labels), 24))
-    found = probe(noise, labels, test, np.random.default_rng(1))
+    found = probe(noise, [noise], labels, test, np.random.default_rng(1))
     assert abs(found["accuracy"] - found["majority"]) < 0.08 and not is_readable(found)
-    assert not is_readable({"accuracy": 0.97, "majority": 0.965, "shuffled": 0.96, "problems": 500})
-    assert not is_readable({"accuracy": 0.94, "majority": 0.5, "shuffled": 0.5, "problems": 500})
+
+
+def test_what_an_untrained_network_gives_away_is_not_readable(planted: Any, noise: np.ndarray) -> None:
+    features, labels, test = planted
+    other = np.where(labels, 1.0, -1.0)[:, None] + noise / 100
+    for untrained in ([other], [noise, other], [other, noise]):  # the best of them counts
+        found = probe(features, untrained, labels, test, np.random.default_rng(1))
+        assert found["accuracy"] > 0.98 and found["untrained"] == 1 and not is_readable(found)
+
+
+@pytest.mark.parametrize("control", ["shuffled", "untrained", "majority"])
+def test_readable_is_above_each_control_beyond_chance(control: str) -> None:
+    row = {"accuracy": 0.97, "shuffled": 0.5, "untrained": 0.5, "majority": 0.5, "problems": 500}
+    assert is_readable({**row, control: 0.95})  # Wilson's interval of 97% of 500 begins at 95.1%
+    assert not is_readable({**row, control: 0.952})
+    assert not is_readable({**row, "accuracy": 0.94})
+
+
+def test_accuracies_are_those_of_held_out_rows() -> None:
+    """With more channels than rows any labels can be fitted, so rows that were fitted to tell nothing."""
+    rng = np.random.default_rng(6)
+    labels, test = rng.random(800) < 0.5, np.arange(800) % 4 == 0
+    features, other = rng.normal(size=(2, 800, 900))
+    weights = linear_probes._fit(features[~test], labels[~test])
+    assert ((features[~test] @ weights[:-1] + weights[-1] > 0) == labels[~test]).all()
+    found = probe(features, [other], labels, test, np.random.default_rng(1))
+    for name in ("accuracy", "shuffled", "untrained"):
+        assert 0.38 < found[name] < 0.62, name
+    assert found["problems"] == 200
 
 
 def test_the_regression_is_at_its_minimum(planted: Any) -> None:
     features, labels, _ = planted
     x = (features - features.mean(0)) / np.where(features.std(0) > 0, features.std(0), 1)
     noisy = labels ^ (np.random.default_rng(3).random(len(labels)) < 0.2)
-    weights = torch.tensor(probes._fit(x, noisy), requires_grad=True)
+    weights = torch.tensor(linear_probes._fit(x, noisy), requires_grad=True)
     scores = torch.tensor(x) @ weights[:-1] + weights[-1]
     target = torch.tensor(noisy, dtype=torch.float64)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
@@ -76,17 +110,21 @@ def test_carries_are_those_of_python(symbol: str) -> None:
 
 @pytest.fixture
 def plant(monkeypatch: pytest.MonkeyPatch, stub: Callable[..., CalcGPT]) -> Callable[[int | None], dict[str, Any]]:
-    """A report on streams in which the carry stands from a layer on, where columns are written; None for nowhere."""
+    """A report on streams in which the carry stands from a layer on, where columns are written; None for nowhere.
+    In an untrained network it stands in the embedding."""
 
     def run(layer: int | None) -> dict[str, Any]:
         rows = probes._all_rows
 
-        def planted(streams: Any, reading: Any, carries: np.ndarray, *more: Any) -> Any:
+        def planted(own: Any, untrained: Any, reading: Any, carries: np.ndarray, *more: Any) -> Any:
             rng = np.random.default_rng(5)
-            noise = {name: rng.normal(size=part.shape) for name, part in streams.items()}
+            noise, *others = (
+                {name: rng.normal(size=part.shape) for name, part in streams.items()} for streams in (own, *untrained)
+            )
+            others[-1][WRITING][0, :, :, 0] += np.where(carries, 9, -9)
             if layer is not None:
                 noise[WRITING][layer:, :, :, 0] += np.where(carries, 9, -9)
-            return rows(noise, reading, carries, *more)
+            return rows(noise, others, reading, carries, *more)
 
         monkeypatch.setattr(probes, "_all_rows", planted)
         return probe_carries(stub(Task(max_value=999), notation=Notation(width=3, answer_width=4)), count=800)
@@ -103,12 +141,69 @@ def test_the_first_layer_is_the_one_where_it_is_planted(plant: Callable[..., dic
     assert report["first"][EQUALS] is None
     for row in report["rows"]:
         planted = row["position"] == WRITING and row["layer"] == 1
-        assert (row["accuracy"] > 0.97) == planted and row["shuffled"] < row["majority"] + 0.1
+        assert (row["accuracy"] > 0.97) == planted
+        assert (row["untrained"] > 0.97) == (row["position"] == WRITING and row["layer"] == 0)
+        assert row["shuffled"] < row["majority"] + 0.1
+    own = [row["untrained"] for row in report["rows"] if (row["position"], row["layer"]) == (WRITING, 1)]
+    assert first["untrained"] == pytest.approx(np.mean(own))
     json.dumps(report)
 
 
 def test_nothing_is_claimed_of_noise(plant: Callable[..., dict[str, Any]]) -> None:
     assert plant(None)["first"] == {EQUALS: None, WRITING: None}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_untrained_network_is_readable(
+    stub: Callable[..., CalcGPT], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Where the token that writes a column is the carry, any network's embedding gives the carry away."""
+    read = probes._read_text
+
+    def telling(solver: CalcGPT, *given: Any) -> Any:
+        reading, carries, right = read(solver, *given)
+        digits = torch.tensor([solver.tokenizer.vocab[digit] for digit in "01"])
+        rows, columns = np.nonzero(reading.writing >= 0)
+        reading.tokens[rows, reading.writing[rows, columns]] = digits[carries[rows, columns].astype(int)]
+        return reading, carries, right
+
+    monkeypatch.setattr(probes, "_read_text", telling)
+    solver = stub(Task(max_value=999), notation=Notation(width=3, answer_width=4))
+    torch.manual_seed(100 + seed)
+    solver.model = GPT(solver.model.config).eval()
+    report = probe_carries(solver, count=800, seed=seed)
+    told = [row for row in report["rows"] if row["position"] == WRITING]
+    assert len(told) == 6 and all(row["accuracy"] == row["untrained"] == 1 for row in told if not row["layer"])
+    assert any(is_readable({**row, "untrained": 0.5}) for row in told)  # nothing else holds it back
+    assert report["first"] == {EQUALS: None, WRITING: None}
+
+
+def test_the_untrained_networks_read_what_the_model_reads(
+    stub: Callable[..., CalcGPT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Any] = []
+    streams = probes._streams
+    monkeypatch.setattr(probes, "_streams", lambda *given: kept.append(given) or streams(*given))
+    solver = stub(Task(max_value=99), notation=Notation(width=2, answer_width=3))
+    probe_carries(solver, count=300, operation="+")
+    models, readings = zip(*kept, strict=True)
+    assert len({id(reading) for reading in readings}) == 1 and sum(model is solver.model for model in models) == 1
+    assert all(model.config == solver.model.config and not model.training for model in models)
+    assert len({model.wte.weight[0, 0].item() for model in models}) == len(models) == 1 + probes._UNTRAINED
+
+
+def test_the_global_random_state_is_as_before(stub: Callable[..., CalcGPT]) -> None:
+    solver = stub(Task(max_value=99))
+    reports = []
+    for seed in (1, 2):  # which it does not depend on either
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        before = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+        reports.append(probe_carries(solver, count=300, operation="+"))
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert (np.random.get_state()[1] == before[1]).all() and random.getstate() == before[2]
+    assert reports[0] == reports[1]
 
 
 def test_where_a_plain_model_writes_its_columns(stub: Callable[..., CalcGPT], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +213,7 @@ def test_where_a_plain_model_writes_its_columns(stub: Callable[..., CalcGPT], mo
     for notation in (Notation(width=2, answer_width=3), Notation(width=2, answer_width=3, reverse=True), Notation()):
         solver = stub(Task(max_value=99), notation=notation)
         probe_carries(solver, count=300, operation="+")
-        reading = kept.pop()[1]
+        reading = kept.pop()[1]  # the same for every network
         for tokens, writing, equals in zip(reading.tokens.tolist(), reading.writing, reading.equals, strict=True):
             text = solver.tokenizer.decode(tokens)
             prompt, _, completion = text.partition("=")
