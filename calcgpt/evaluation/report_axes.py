@@ -52,7 +52,7 @@ def new_figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigError('plots need matplotlib: pip install "calcgpt[plots]"') from None
+        raise ConfigError("plots need matplotlib: pip install matplotlib") from None
     return Figure(figsize=(width, height), dpi=100, facecolor="white", layout="constrained")
 
 
