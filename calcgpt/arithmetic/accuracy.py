@@ -18,7 +18,6 @@ from calcgpt.arithmetic.columns import Numbers
 from calcgpt.arithmetic.integers import IntegerArray, digit_counts
 
 Counts = NDArray[np.int64]
-_INT64_DIGITS = 18  # every number of so many digits, and its magnitude, is an int64
 _ROWS = 255  # numbers compared at a time: their count still fits into the byte that a column is summed in
 
 
@@ -76,7 +75,7 @@ def digit_lengths(digits: d.Digits) -> NDArray[np.int64]:
 def numbers(values: IntegerArray) -> Numbers:
     """Integers (N,), int64 or object, as digits as wide as the longest, and signs."""
     width = int(digit_counts(values).max(initial=1))
-    held = values if width <= _INT64_DIGITS else values.astype(object)  # int64 has no magnitude of -2**63
+    held = values if width <= d.INT64_DIGITS else values.astype(object)  # int64 has no magnitude of -2**63
     return Numbers(d.from_array(np.abs(held), width), np.asarray(values < 0, bool))
 
 
@@ -84,10 +83,7 @@ def numbers_from_texts(texts: Sequence[str]) -> Numbers:
     """Integers as canonical text (`-38`), of any length, as digits as wide as the longest, and signs."""
     negative = np.array([text.startswith("-") for text in texts], bool)
     bare = [text.removeprefix("-") for text in texts]
-    width = max(map(len, bare), default=1)
-    joined = "".join([text.zfill(width) for text in bare]).encode("ascii")
-    rows = np.frombuffer(joined, np.uint8).reshape(len(texts), width)
-    return Numbers(rows[:, ::-1] - np.uint8(ord("0")), negative)
+    return Numbers(d.from_texts(bare, max(map(len, bare), default=1)), negative)
 
 
 def _at_least_one(digits: d.Digits) -> d.Digits:

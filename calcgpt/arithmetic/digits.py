@@ -14,7 +14,7 @@ A digit array holds N numbers of one width: (N, W) uint8, least significant digi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from calcgpt.arithmetic.hashing import Words, mix
 from calcgpt.arithmetic.integers import format_integer, parse_integer
 
 Digits = NDArray[np.uint8]
-_INT64_DIGITS = 18  # every number of so many digits is an int64
+INT64_DIGITS = 18  # every number of so many digits, and its magnitude, is an int64
 
 
 def from_integers(values: Iterable[int], width: int) -> Digits:
@@ -33,13 +33,18 @@ def from_integers(values: Iterable[int], width: int) -> Digits:
     for text in texts:
         if len(text) > width or text.startswith("-"):
             raise ValueError(f"expected integers of 0 or more with at most {width} digits, not {text[:40]}")
-    joined = "".join(text.zfill(width) for text in texts).encode("ascii")
+    return from_texts(texts, width)
+
+
+def from_texts(texts: Sequence[str], width: int) -> Digits:
+    """The inverse of `to_texts`, for decimal digits of at most that width: (N, width)."""
+    joined = "".join([text.zfill(width) for text in texts]).encode("ascii")
     return np.ascontiguousarray(np.frombuffer(joined, np.uint8).reshape(len(texts), width)[:, ::-1]) - np.uint8(48)
 
 
 def from_array(values: NDArray[Any], width: int) -> Digits:
     """`from_integers` for an array (N,), int64 or Python integers, at once where they are int64."""
-    if values.dtype == object or width > _INT64_DIGITS:
+    if values.dtype == object or width > INT64_DIGITS:
         return from_integers(values.tolist(), width)
     if len(values) and not 0 <= int(values.min()) <= int(values.max()) < 10**width:
         raise ValueError(f"expected integers of 0 or more with at most {width} digits")
@@ -48,7 +53,7 @@ def from_array(values: NDArray[Any], width: int) -> Digits:
 
 def to_array(digits: Digits) -> NDArray[Any]:
     """(N,) the numbers, int64 where all of that width fit, else Python integers."""
-    if digits.shape[1] > _INT64_DIGITS:
+    if digits.shape[1] > INT64_DIGITS:
         found = np.empty(len(digits), dtype=object)
         found[:] = to_integers(digits)
         return found

@@ -36,12 +36,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from calcgpt.arithmetic.columns import SYMBOLS
+from calcgpt.arithmetic.digits import INT64_DIGITS
 from calcgpt.arithmetic.integers import INT64_MAX, format_integer, integer_array, largest_magnitude, parse_integer
 from calcgpt.arithmetic.parsing import shorten
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.errors import ConfigError, UnsupportedProblem, shown_value
 
-_INT64_DIGITS = 18  # as many always fit
 _MOST_DIGITS = 10_000  # a wider notation is a slip: every prompt would be this long
 _ANSWER = re.compile(r"([+-]?)([0-9]+)")
 _WORKED_ANSWER = re.compile(r"(?:[0-9]*(-))?([0-9]+)")
@@ -204,7 +204,7 @@ class Notation:
         is_difference = np.array([symbol == "-" for symbol in problems.symbols], bool)[problems.operation]
         is_negative = np.asarray(solutions < 0, bool)
         characters = np.zeros((len(solutions), 2 * self.answer_width + 1), np.uint8)
-        if self.answer_width > _INT64_DIGITS:
+        if self.answer_width > INT64_DIGITS:
             solutions = solutions.astype(object)
         for rows, width in ((is_difference, self.width), (~is_difference, self.answer_width)):
             characters[rows, :width] = self._ordered(solutions[rows] % 10**width, width)
@@ -237,7 +237,7 @@ class Notation:
         characters, lengths = completions
         if not characters.shape[1]:
             return np.zeros(len(lengths), np.int64), np.zeros(len(lengths), bool)
-        if characters.shape[1] > _INT64_DIGITS:
+        if characters.shape[1] > INT64_DIGITS:
             values = [self.read_answer(text) for text in completions.texts()]
             readable = np.array([value is not None for value in values], bool)
             return integer_array([value or 0 for value in values]), readable
@@ -252,7 +252,7 @@ class Notation:
         expected = (place < lengths[:, None]) & (place != start[:, None] - 1)
         readable = (is_digit | ~expected).all(1) & (start < lengths)
         power = place - start[:, None] if self.reverse else lengths[:, None] - 1 - place
-        worth = np.where(inside, 10 ** np.clip(power, 0, _INT64_DIGITS).astype(np.int64), 0)
+        worth = np.where(inside, 10 ** np.clip(power, 0, INT64_DIGITS).astype(np.int64), 0)
         values = ((characters.astype(np.int64) - ord("0")) * worth).sum(1)
         is_negative = is_minus[np.arange(len(start)), np.maximum(start - 1, 0)]
         return np.where(is_negative, -values, values), readable
@@ -261,7 +261,7 @@ class Notation:
 def _digits(values: np.ndarray, width: int) -> np.ndarray:
     """ASCII digits, most significant first: (N,) -> (N, width)."""
     # An int64 has no digit further left, and no such power of ten.
-    held = width if values.dtype == object else min(width, _INT64_DIGITS + 1)
+    held = width if values.dtype == object else min(width, INT64_DIGITS + 1)
     columns = [(values // 10**place) % 10 for place in reversed(range(held))]
     digits = np.zeros((len(values), width), np.uint8)
     digits[:, width - held :] = np.stack(columns, 1).astype(np.uint8)

@@ -138,11 +138,11 @@ def load_dataset(path: str | Path, *, skip_invalid: bool = False, plain_text: bo
 
 def _refusal(file: DataFile, invalid: np.ndarray, plain_text: bool) -> DataError:
     if len(invalid) < len(file.lines):
-        advice = "--skip-invalid (skip_invalid=True) goes on without them"
+        advice = "mend them, or train without them: --skip-invalid (skip_invalid=True)"
     elif plain_text:
         advice = "expected UTF-8 text"
     else:
-        advice = "expected lines such as 12+34=46; --plain-text (plain_text=True) takes any text"
+        advice = "expected lines such as 12+34=46; training takes any text with --plain-text (plain_text=True)"
     message = [f"{file.path}: {len(invalid):,} of {len(file.lines):,} lines are invalid; {advice}"]
     message += file.problems_of(invalid[:_LISTED])
     if len(invalid) > _LISTED:

@@ -29,26 +29,51 @@ def run(args: list[str]) -> int:
     if options.require is not None and not 0 <= options.require <= 1:
         raise ConfigError(f"--require must be a share of 0 to 1, not {options.require}")
     suite = _suite(options)
+    _check_targets(options)
+    from calcgpt.cli.evaluate_tables import show
+
+    command = shlex.join(["calcgpt", "evaluate", *args])
+    reports = [_evaluate(solver, suite, options, command) for solver in _solvers(suite, options)]
+    if options.json:
+        print(json.dumps(reports[0] if len(reports) == 1 else reports))
+    else:
+        show(reports)
+    _write(reports, options)
+    return _verdict(reports, options.require)
+
+
+def _check_targets(options: EvaluateOptions) -> None:
+    """Raises ConfigError for what could not be written in the end: nobody should learn that after an hour."""
+    from calcgpt.runtime.files import check_writable
+
     if options.report or options.plots:
         from calcgpt.evaluation.plots import require_matplotlib
 
         require_matplotlib()
-    command = shlex.join(["calcgpt", "evaluate", *args])
-    reports = [_evaluate(name, suite, options, command) for name in options.models or (None,)]
-    _write(reports, options)
-    if options.json:
-        print(json.dumps(reports[0] if len(reports) == 1 else reports))
-    else:
-        from calcgpt.cli.evaluate_tables import show
+    for flag, path in (("report", options.report), ("table", options.table), ("plots", options.plots)):
+        if path is None:
+            continue
+        try:
+            check_writable(Path(path) / "length-grid.png" if flag == "plots" else path)
+        except OSError as error:
+            raise ConfigError(f"--{flag}: cannot write {path}: {error.strerror or error}") from error
 
-        show(reports)
-    return _verdict(reports, options.require)
+
+def _solvers(suite: Suite, options: EvaluateOptions) -> list[CalcGPT]:
+    """The models, each of them one that the suite has something to ask."""
+    from calcgpt.evaluation.judging import check_suite
+    from calcgpt.inference.solver import CalcGPT
+
+    solvers = [CalcGPT(name, device=options.device) for name in options.models or (None,)]
+    for solver in solvers if len(solvers) > 1 else ():
+        check_suite(solver, suite)
+    return solvers
 
 
 def _suite(options: EvaluateOptions) -> Suite:
-    from calcgpt.evaluation.suites import DEFAULT, Part, Suite, load_suite
+    from calcgpt.evaluation.suites import DEFAULT, UNCOUNTED, Part, Suite, load_suite
 
-    chosen = [name for name in ("suite", "exhaustive", "dataset") if getattr(options, name)]
+    chosen = [name for name in ("suite", "exhaustive", "dataset") if getattr(options, name) not in (None, False)]
     if len(chosen) > 1:
         given = " and ".join(f"--{name}" for name in chosen)
         raise ConfigError(f"expected one of --suite, --exhaustive and --dataset, and got {given}")
@@ -56,41 +81,33 @@ def _suite(options: EvaluateOptions) -> Suite:
         raise ConfigError(f"--count must be at least 1, not {options.count}")
     if options.seed is not None and options.seed < 0:
         raise ConfigError(f"--seed must be 0 or more, not {options.seed}")
-    if options.dataset:
+    if options.dataset is not None:
         if options.count is not None or options.digits or options.operations or options.seed is not None:
             raise ConfigError("--dataset asks every problem of a file: leave --count, --digits and the like away")
         parts = (Part("dataset", path=options.dataset),)
         return Suite("dataset", parts, description=f"The problems of {options.dataset}.")
-    name = "exhaustive" if options.exhaustive else options.suite or ("lengths" if options.digits else DEFAULT)
-    return load_suite(name).changed(options.count, options.digits, options.operations, options.seed)
+    meant = "exhaustive" if options.exhaustive else "lengths" if options.digits else DEFAULT
+    name = meant if options.suite is None else options.suite
+    suite = load_suite(name)
+    if options.count is not None and all(part.kind in UNCOUNTED for part in suite.parts):
+        raise ConfigError(f"--suite {suite.name} asks every problem that it has: leave --count away")
+    return suite.changed(options.count, options.digits, options.operations, options.seed)
 
 
-def _evaluate(name: str | None, suite: Suite, options: EvaluateOptions, command: str) -> Report:
+def _evaluate(solver: CalcGPT, suite: Suite, options: EvaluateOptions, command: str) -> Report:
     from calcgpt.cli.display import counting
+    from calcgpt.evaluation.judging import evaluate
+    from calcgpt.evaluation.keeping import keep_report
 
+    folder = _folder(solver, suite, options)
     with counting("evaluating") as progress:
-        from calcgpt.evaluation.judging import evaluate
-        from calcgpt.evaluation.keeping import keep_report
-        from calcgpt.inference.solver import CalcGPT
-
-        solver = CalcGPT(name, device=options.device)
-        folder = _folder(solver, suite, options)
         try:
             report = evaluate(solver, suite, folder=folder, progress=progress)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"interrupted; the same command goes on from what is kept in {folder}") from None
-        report["command"] = command
-        if options.dataset:
-            report["language"] = _language(solver, options.dataset, progress)
+    report["command"] = command
     keep_report(folder, report)
     return report
-
-
-def _language(solver: CalcGPT, dataset: str, progress: Any) -> list[dict[str, Any]]:
-    from calcgpt.arithmetic.datasets import load_dataset
-    from calcgpt.evaluation.language import language_tests
-
-    return language_tests(solver, load_dataset(dataset), progress)
 
 
 def _folder(solver: CalcGPT, suite: Suite, options: EvaluateOptions) -> Path:
@@ -101,7 +118,7 @@ def _folder(solver: CalcGPT, suite: Suite, options: EvaluateOptions) -> Path:
     name = solver.path.name if near else "-".join(solver.path.resolve().parts[-2:])
     if options.folder:
         return Path(options.folder) / name if len(options.models) > 1 else Path(options.folder)
-    return Path("evaluations") / name / suite.name
+    return Path("evaluations") / name / suite.folder
 
 
 def _write(reports: list[Report], options: EvaluateOptions) -> None:

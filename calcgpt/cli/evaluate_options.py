@@ -29,7 +29,8 @@ class EvaluateOptions:
     operations: tuple[str, ...] = ()
     """Ask only these, of those that the model knows: + - * // %"""
     count: OptionalNumber = None
-    """Problems for each operation and length, cell, cascade length, or way to write, in place of the suite's own."""
+    """Problems for each operation and length, cell, cascade length, or way to write, in place of the suite's own; not
+    of suites that ask all that there is (exhaustive, adversarial)."""
     seed: OptionalNumber = None
     """Of the draws, in place of the suite's own."""
     require: Annotated[float | None, number(float, optional=True), arg(metavar="SHARE", help_behavior_hint="")] = None
@@ -42,7 +43,7 @@ class EvaluateOptions:
     """Write every figure as one table, for pandas or a spreadsheet."""
     folder: Annotated[OptionalText, arg(metavar="FOLDER")] = None
     """Where every failure and the report are kept, and from where an interrupted evaluation goes on. Without it:
-    evaluations/MODEL/SUITE."""
+    evaluations/MODEL/SUITE, with a mark behind it where flags change what the suite asks."""
     json: Switch = False
     """Print JSON in place of tables."""
     device: Annotated[OptionalText, arg(metavar="{cuda,mps,cpu}")] = None

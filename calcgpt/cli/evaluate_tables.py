@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from rich.table import Table
 
 from calcgpt.arithmetic.parsing import shorten
 from calcgpt.evaluation.lengths import parse_length
-from calcgpt.evaluation.report_text import share_text
+from calcgpt.evaluation.report_text import duration_text, fraction_text, interval_text, percent_text, row_share
 
 Report = dict[str, Any]
 _SHOWN = 10  # wrong answers that a person sees
@@ -31,75 +30,70 @@ def show(reports: Sequence[Report]) -> None:
 
 def _show_one(console: Console, report: Report) -> None:
     console.print(f"{report['model']}: {_what(report)}", markup=False, soft_wrap=True)
+    if report["resumed"]:
+        console.print(f"went on after {report['resumed']:,} problems that were asked before", soft_wrap=True)
     _table(console, report["operations"], "operation")
-    if len(report["buckets"]) > len(report["operations"]) and not report["grid"]:
-        _table(console, report["buckets"], "operation", "digits")
     if report["grid"]:
         _grid(console, report)
-    if not report["grid"]:
+    else:
+        if len(report["buckets"]) > len(report["operations"]):
+            _table(console, report["buckets"], "operation", "digits")
         _table(console, [{**row, "carry": row["chain"]} for row in report["carries"]], "operation", "carry")
     _table(console, sorted(report["cases"], key=lambda row: row["exact_match"]), "case")
-    _language(console, report.get("language", []))
+    _language(console, report["language"])
     _seen_apart(console, report)
     console.print(_places(report), soft_wrap=True)
     if report["calibration_error"] is not None:
-        apart = f"{report['calibration_error']:.2%}"
+        apart = fraction_text(report["calibration_error"])
         console.print(f"confidence and share of right answers are {apart} apart", soft_wrap=True)
     console.print(f"{_share(report)} in {_seconds(report)}", soft_wrap=True)
     _show_wrong(console, report)
 
 
 def _what(report: Report) -> str:
-    count = f"{report['problems']:,} problem{'s' * (report['problems'] != 1)}"
-    if report["suite"] == "exhaustive":
-        (part,) = report["parts"]
-        kind = f" with {' '.join(part['operations'])}" if part["operations"] else ""
-        most = (
-            f" of operands of 0 to {'9' * max(max(parse_length(each)) for each in part['digits'])}"
-            if part["digits"]
-            else ""
-        )
-        return f"every problem{kind}{most or ' of its range'}, {report['problems']:,}"
+    """What was asked: of a suite its name, of a range which."""
+    problems = f"{report['problems']:,} problem{'s' * (report['problems'] != 1)}"
+    if report["complete"]:
+        return f"every problem {' and '.join(map(_range, report['parts']))}: {problems}"
     told = "" if report["unseen"] else " (what it was trained on cannot be told: some may be among them)"
-    return f"suite {report['suite']}, version {report['version']}, seed {report['seed']}: {count}{told}"
+    return f"suite {report['suite']}, version {report['version']}, seed {report['seed']}: {problems}{told}"
+
+
+def _range(part: Report) -> str:
+    kind = f" with {' '.join(part['operations'])}" if part["operations"] else ""
+    if not part["digits"]:
+        return f"of its range{kind}"
+    return f"of 0 to {'9' * max(max(parse_length(each)) for each in part['digits'])}{kind}"
 
 
 def _seconds(report: Report) -> str:
-    rate = report["problems_per_second"]
-    return f"{report['seconds']:.1f} s" + (f", {rate:,.0f} problems a second" if rate else "")
+    rate, seconds = report["problems_per_second"], f"{report['seconds']:.1f} s"
+    if not rate:
+        return seconds
+    return f"{seconds}, " + (f"{rate:,.0f} problems a second" if rate > 10 else f"{duration_text(1 / rate)} a problem")
 
 
 def _share(row: Report) -> str:
     """Right answers as they are: a share is rounded, and 100% is only said where all are right."""
     text = f"{row['right']:,} of {row['problems']:,} right"
-    return text if row["exact_match"] is None else f"{text}, {percent(row)}"
-
-
-def percent(row: Report) -> str:
-    """Exact match, with as many decimals as it takes for 100% and 0% to mean all and none."""
-    return "-" if row["exact_match"] is None else share_text(row["right"], row["problems"])
-
-
-def _interval(row: Report) -> str:
-    """The ends of the 95% interval, rounded outwards."""
-    if row["interval"] is None:
-        return "-"
-    low, high = row["interval"]
-    return f"{math.floor(low * 1e4) / 100:g}-{math.ceil(high * 1e4) / 100:g}%"
+    return f"{text}, {row_share(row)}" if row["problems"] else text
 
 
 def _table(console: Console, rows: Sequence[Report], *titles: str) -> None:
+    """Rows of counts; columns of which no row has anything are left out."""
     if not rows:
         return
-    malformed = any(row["malformed"] for row in rows)
     table = Table(*titles)
-    for title in ("problems", "right", *(["malformed"] if malformed else []), "exact match", "95% interval"):
+    apart = [name for name in ("malformed", "refused") if any(row[name] for row in rows)]
+    estimated = any(row["interval"] for row in rows)
+    for title in ("problems", "right", *apart, "exact match", *(["95% interval"] if estimated else [])):
         table.add_column(title)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows[:_ROWS]:
-        figures = [f"{row['problems']:,}", f"{row['right']:,}", *([f"{row['malformed']:,}"] if malformed else [])]
-        table.add_row(*(str(row[title]) for title in titles), *figures, percent(row), _interval(row))
+        figures = [f"{row[name]:,}" for name in ("problems", "right", *apart)]
+        share = [row_share(row), *([interval_text(row)] if estimated else [])]
+        table.add_row(*(str(row[title]) for title in titles), *figures, *share)
     console.print(table)
     if len(rows) > _ROWS:
         right = sum(row["right"] == row["problems"] for row in rows[_ROWS:])
@@ -164,20 +158,17 @@ def _places(report: Report) -> str:
 def _compare(console: Console, reports: Sequence[Report]) -> None:
     first = reports[0]
     console.print(f"suite {first['suite']}, version {first['version']}, seed {first['seed']}", soft_wrap=True)
-    table = Table("model", "problems", "right", "exact match", "95% interval", "a second")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    _table(console, reports, "model")
+    shares = [report["exact_match"] for report in reports if report["problems"]]
+    if not shares:
+        return
+    full = sum(report["right"] == report["problems"] for report in reports)
+    worst = min(reports, key=lambda report: report["exact_match"] or 0.0)
+    mean = f"; mean {fraction_text(sum(shares) / len(shares))}, worst {row_share(worst)} ({worst['model']})"
+    told = f"{full} of {len(reports)} models answer everything rightly{mean if full < len(reports) else ''}"
+    console.print(told, markup=False, soft_wrap=True)
     for report in reports:
-        rate = report["problems_per_second"]
-        figures = [f"{report['problems']:,}", f"{report['right']:,}"]
-        table.add_row(report["model"], *figures, percent(report), _interval(report), f"{rate:,.0f}" if rate else "-")
-    console.print(table)
-    shares = [report["exact_match"] for report in reports if report["exact_match"] is not None]
-    if shares:
-        full = sum(report["right"] == report["problems"] for report in reports)
-        worst = min(reports, key=lambda report: report["exact_match"] or 0.0)
-        told = f"mean {sum(shares) / len(shares):.3%}, worst {percent(worst)}"
-        console.print(f"{full} of {len(reports)} models answer everything rightly; {told}", soft_wrap=True)
+        console.print(f"{report['model']}: {_seconds(report)}", markup=False, soft_wrap=True)
 
 
 def _show_wrong(console: Console, report: Report, title: str = "") -> None:
@@ -199,7 +190,7 @@ def _said(row: Report) -> str:
     answer = row["answer"]
     if answer is None:
         return "nothing readable"
-    sure = "" if row["confidence"] is None else f", confidence {row['confidence']:.2%}"
+    sure = "" if row["confidence"] is None else f", confidence {percent_text(row['confidence'])}"
     if shorten(answer) == answer or row["first_wrong"] is None:
         return f"the model says {shorten(answer)}{sure}"
     return f"the model says {shorten(answer)}: the first wrong digit is that of 10^{row['first_wrong']}{sure}"

@@ -68,11 +68,12 @@ def _explain(solver: CalcGPT, name: str, options: ExplainOptions) -> int:
 
 def _show(console: Console, explanation: Explanation, options: ExplainOptions) -> None:
     from calcgpt.arithmetic.parsing import shorten
-    from calcgpt.evaluation.explain_page import percent, shown_tokens
+    from calcgpt.evaluation.explain_page import shown_tokens
+    from calcgpt.evaluation.report_text import percent_text
 
     answer = "?" if explanation.answer is None else explanation.answer
     verdict = "right" if explanation.is_correct else f"wrong, it is {shorten(explanation.solution)}"
-    line = f"{explanation.problem} = {answer}   {verdict}, confidence {percent(explanation.confidence)}"
+    line = f"{explanation.problem} = {answer}   {verdict}, confidence {percent_text(explanation.confidence)}"
     console.print(line, markup=False, soft_wrap=True)
     if explanation.answer is None:
         console.print("what the model wrote is no number, so all of it is shown")
@@ -133,13 +134,14 @@ def _packed(items: list[Text], width: int) -> Text:
 def _headline(token: WrittenToken) -> Text:
     from rich.text import Text
 
-    from calcgpt.evaluation.explain_page import percent, title_of
+    from calcgpt.evaluation.explain_page import title_of
+    from calcgpt.evaluation.report_text import percent_text
 
     line = Text(token.text, style="bold").append(f"  {title_of(token)}", style="not bold")
     if not token.is_right:
         line.append(f", wrong: it is {token.expected}", style="bold red")
-    line.append(f"  {percent(token.probability)}", style="not bold")
-    rivals = "  ".join(f"{text} {percent(share)}" for text, share in token.rivals)
+    line.append(f"  {percent_text(token.probability)}", style="not bold")
+    rivals = "  ".join(f"{text} {percent_text(share)}" for text, share in token.rivals)
     return line.append(f"   rivals: {rivals}" if rivals else "", style="not bold dim")
 
 

@@ -78,6 +78,6 @@ def read(arguments: Sequence[str]) -> ExplainOptions:
     elif len(options.words) != 1:
         told = f"{len(options.words)} problems" if options.words else "none"
         raise ConfigError(f'expected one problem, such as calcgpt explain "12+34", and got {told}')
-    elif options.operation is not None:
-        raise ConfigError("--operation is for --probe")
+    elif options.operation is not None or (options.count, options.seed) != (ExplainOptions.count, ExplainOptions.seed):
+        raise ConfigError("--operation, --count and --seed are for --probe")
     return options

@@ -107,6 +107,8 @@ def _converse(options: SolveOptions) -> int:
 
 def in_words(answer: Answer) -> str:
     """A line for an answer, and one more for its tokens where they are asked for."""
+    from calcgpt.evaluation.report_text import percent_text
+
     if answer["error"] is not None:
         return f"{answer['problem']}  refused: {answer['error']}"
     shown = "?" if answer["answer"] is None else answer["answer"]
@@ -114,7 +116,7 @@ def in_words(answer: Answer) -> str:
     if answer["answer"] is None:
         verdict += f" (the model wrote {answer['completion']!r}, which is no number)"
     line = f"{answer['problem']} = {shown}".ljust(_COLUMN)
-    line += f"  {verdict}, confidence {answer['confidence']:.2%}"
+    line += f"  {verdict}, confidence {percent_text(answer['confidence'])}"
     if not answer["in_distribution"]:
         line += ", out of distribution"
     if "tokens" in answer:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcgpt.evaluation.explain import Explanation, WrittenToken
+from calcgpt.evaluation.report_text import percent_text
 from calcgpt.evaluation.roles import place_name
 
 _ALL = 24  # tokens up to which a heat map shows each, looked at or not
@@ -83,7 +84,7 @@ def page(explanation: Explanation, model: str, every: bool = False) -> str:
 <body>
 <header>
 <h1>{title}</h1>
-<p>{escape(model)} says so with a confidence of {percent(explanation.confidence)}. {_verdict(explanation)}</p>
+<p>{escape(model)} says so with a confidence of {percent_text(explanation.confidence)}. {_verdict(explanation)}</p>
 {_tokens(explanation, own)}
 <p class="note">Each digit below has the probability that the model gave to it and to its rivals, and for every
 attention head the share of its attention that each token before the digit got. Attention says where a head looked,
@@ -102,13 +103,6 @@ def shown_tokens(explanation: Explanation, every: bool) -> list[int]:
     return (
         list(range(len(explanation.written))) if every else explanation.answer_tokens or shown_tokens(explanation, True)
     )
-
-
-def percent(share: float) -> str:
-    """A share as people read it; only what is none says 0%, and only what is all says 100%."""
-    if 0 < share < 0.00005:
-        return "<0.01%"
-    return ">99.99%" if 0.99995 <= share < 1 else f"{share:.2%}"
 
 
 def title_of(token: WrittenToken) -> str:
@@ -165,9 +159,9 @@ def _bars(token: WrittenToken) -> str:
             f'<text x="52" y="{top + 16}" text-anchor="end">{escape(text)}</text>'
             f'<rect x="60" y="{top + 4}" width="{_BAR}" height="{_ROW - 8}" fill="none" stroke="#bbb"/>'
             f'<rect x="60" y="{top + 4}" width="{width:.1f}" height="{_ROW - 8}" fill="{fill}"/>'
-            f'<text x="{70 + _BAR}" y="{top + 16}">{escape(percent(share))}</text>'
+            f'<text x="{70 + _BAR}" y="{top + 16}">{escape(percent_text(share))}</text>'
         )
-    label = escape(", ".join(f"{text} {percent(share)}" for text, share in rows))
+    label = escape(", ".join(f"{text} {percent_text(share)}" for text, share in rows))
     width = 150 + _BAR
     return (
         f'<svg role="img" aria-label="{label}" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
@@ -182,9 +176,8 @@ def _heat_map(explanation: Explanation, index: int) -> str:
     others = np.setdiff1d(np.arange(len(explanation.prompt) + index), columns)
     rows = "".join(_rows(explanation, weights, columns))
     left = float(weights[:, :, others].sum(-1).max())
-    note = (
-        f'<p class="note">{len(others):,} more tokens get at most {percent(left)} of a head.</p>' if len(others) else ""
-    )
+    told = f"{len(others):,} more tokens get at most {percent_text(left)} of a head together."
+    note = f'<p class="note">{told}</p>' if len(others) else ""
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>{note}"
 
 

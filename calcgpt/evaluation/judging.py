@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from calcgpt.arithmetic.datasets import load_dataset
 from calcgpt.arithmetic.task import Task
 from calcgpt.evaluation.failures import failures
 from calcgpt.evaluation.keeping import Kept
+from calcgpt.evaluation.language import TESTS, language_tests
 from calcgpt.evaluation.portions import Batch, Drawer, Portion
 from calcgpt.evaluation.sampling import among
-from calcgpt.evaluation.subjects import Complete, Subject, subject_of
+from calcgpt.evaluation.subjects import Complete, PlainSubject, Subject, subject_of
 from calcgpt.evaluation.suites import DEFAULT, Suite, load_suite
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.training.seen import trained_problems
@@ -49,7 +51,8 @@ def evaluate(
         A report, as docs/evaluation.md describes it.
 
     Raises:
-        ConfigError: no such suite, or nothing to ask. ModelFolderError: no such model.
+        ConfigError: no such suite, or nothing to ask. ModelFolderError: no such model. DataError: a file of the suite
+            is none.
     """
     if isinstance(model, (str, Path)):
         model = CalcGPT(model, device=device)
@@ -57,32 +60,53 @@ def evaluate(
     subject = subject_of(model, tasks)
     seen = trained_problems(model.run) if isinstance(model, CalcGPT) else None
     portions = Drawer(subject, chosen, seen).portions()
+    plain = subject.solver if isinstance(subject, PlainSubject) else None
+    lines = _lines(chosen) if plain else []
+    problems = sum(portion.expected for portion in portions)
+    total = problems + len(TESTS) * len(lines)
     kept = Kept(folder, subject, chosen, model)
-    _ask_all(subject, portions, kept, seen, progress)
-    report = {**_head(subject, chosen, model, seen), **kept.tally.figures(), **kept.end()}
+    _ask_all(subject, portions, kept, seen, None if progress is None else lambda done: progress(done, total))
+    report = {**_head(subject, chosen, model, seen), **kept.tally.figures(chosen.complete), **kept.end()}
+    after = None if progress is None else lambda done, _: progress(problems + done, total)
+    report["language"] = language_tests(plain, lines, after) if plain and lines else []
     kept.finish(report)
     return report
 
 
+def check_suite(model: CalcGPT, suite: Suite) -> None:
+    """Raises ConfigError or DataError where `evaluate` would, without asking anything: before other models are asked
+    for an hour."""
+    Drawer(subject_of(model), suite, None).portions()
+
+
+def _lines(suite: Suite) -> list[str]:
+    """The lines of its data files."""
+    return [line for part in suite.parts if part.path is not None for line in load_dataset(part.path)]
+
+
 def _ask_all(
-    subject: Subject, portions: Sequence[Portion], kept: Kept, seen: np.ndarray | None, progress: Progress | None
+    subject: Subject,
+    portions: Sequence[Portion],
+    kept: Kept,
+    seen: np.ndarray | None,
+    progress: Callable[[int], None] | None,
 ) -> None:
-    total, done = sum(portion.expected for portion in portions), 0
+    done = 0
     for number, portion in enumerate(portions):
         if number >= kept.portions:
             before, end = done, done + portion.expected
             for part in (part for batch in portion.batches() for part in _split(batch)):
-                report = None if progress is None else partial(_report, progress, before, end, total)
+                report = None if progress is None else partial(_report, progress, before, end)
                 _ask(subject, part, kept, seen, report)
                 before += len(part.problems)
             kept.portion_done()
         done += portion.expected
         if progress is not None:
-            progress(done, total)
+            progress(done)
 
 
-def _report(progress: Progress, before: int, end: int, total: int, done: int) -> None:
-    progress(min(before + done, end), total)  # a portion may have more problems than was expected
+def _report(progress: Callable[[int], None], before: int, end: int, done: int) -> None:
+    progress(min(before + done, end))  # a portion may have more problems than was expected
 
 
 def _split(batch: Batch) -> Iterator[Batch]:
@@ -113,6 +137,7 @@ def _head(subject: Subject, suite: Suite, model: Any, seen: np.ndarray | None) -
         "model": subject.name,
         "suite": suite.name,
         **{name: named[name] for name in ("version", "seed", "description", "parts")},
+        "complete": suite.complete,
         "parameters": model.model.num_parameters if isinstance(model, CalcGPT) else None,
         "unseen": (seen is not None) if isinstance(model, CalcGPT) else None,
     }

@@ -36,6 +36,7 @@ class Kept:
         self.folder = None if folder is None else Path(folder)
         self.tally, self.portions, self.seconds = Tally(), 0, 0.0
         self.listed: list[dict[str, Any]] = []
+        self.resumed = 0  # problems that an interrupted evaluation had asked
         self._written = time.monotonic()
         if self.folder is not None:
             self._identity = _identity(subject, suite, model)
@@ -46,6 +47,8 @@ class Kept:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             length = self._resume()
+            if not self.portions:
+                (self.folder / REPORT).unlink(missing_ok=True)  # it says something else than the failures will
             with open(self.folder / FAILURES, "ab") as file:
                 file.truncate(length)
         except OSError as error:
@@ -62,9 +65,10 @@ class Kept:
             self.tally = Tally.from_dict(state["tally"])
             self.portions, self.seconds = int(state["portions"]), float(state["seconds"])
             self.listed = list(state["listed"])
+            self.resumed = self.tally.total()[0]
             return length
         except (OSError, ValueError, KeyError, TypeError):
-            self.tally, self.portions, self.seconds, self.listed = Tally(), 0, 0.0, []
+            self.tally, self.portions, self.seconds, self.listed, self.resumed = Tally(), 0, 0.0, [], 0
             return 0
 
     def add(self, seconds: float, found: Iterable[dict[str, Any]]) -> None:
@@ -100,13 +104,15 @@ class Kept:
 
     def end(self) -> dict[str, Any]:
         """What a report says of the failures and the time."""
-        total = int(self.tally.tables["all"][()][0]) if self.tally.tables["all"] else 0
+        problems, _, _, refused = self.tally.total()
+        asked = problems - refused
         return {
+            "resumed": self.resumed,
             "wrong": self.listed,
             "failures_file": None if self.folder is None else str(self.folder / FAILURES),
             "seconds": self.seconds,
-            "milliseconds": 1000 * self.seconds / total if total else None,
-            "problems_per_second": total / self.seconds if self.seconds else None,
+            "milliseconds": 1000 * self.seconds / asked if asked else None,
+            "problems_per_second": asked / self.seconds if asked and self.seconds else None,
         }
 
     def finish(self, report: dict[str, Any]) -> None:
@@ -118,7 +124,7 @@ class Kept:
 
 
 def keep_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write report.json, whole or not at all. Raises OSError."""
+    """Write `report.json`, whole or not at all. Raises OSError."""
     write_atomic(folder / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 

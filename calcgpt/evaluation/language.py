@@ -28,7 +28,6 @@ from calcgpt.tokens.encoding import encode_texts
 TESTS = ("operand", "expression", "prompt")
 _BLOCK = 8192  # lines completed at a time; bounds the memory
 _EXAMPLES = 5  # completions that a test shows
-_COLUMNS = "this model writes columns: it has no plain text to go on from"
 _INTERLEAVED = "this model's notation writes the digits of both operands in turn: there is no text of the first alone"
 
 
@@ -52,18 +51,20 @@ def language_tests(
 
     Raises:
         DataError: a line is no example; the message has its number.
+        UnsupportedProblem: the model writes columns, whose positions are those of a problem.
     """
+    if solver.notation.work == "columns":
+        raise UnsupportedProblem("this model writes columns: it has no plain text to go on from")
     found = _scanned(lines)
     rows = [_row(solver, test, len(lines)) for test in TESTS]
-    form = None if solver.notation.work == "columns" else _Form(solver.notation)
+    form = _Form(solver.notation)
     shown = set(np.linspace(0, len(lines) - 1, _EXAMPLES).astype(int).tolist())
     for start in range(0, len(lines), _BLOCK):
         block = range(start, min(start + _BLOCK, len(lines)))
-        reasons = solver.refusals(found.problems[block.start : block.stop]) if form else [_COLUMNS] * len(block)
+        reasons = solver.refusals(found.problems[block.start : block.stop])
         for number, row in enumerate(rows):
-            no_text = form is not None and row["test"] not in form.tests
-            asked = _refuse(row, block, [_INTERLEAVED] * len(block) if no_text else reasons)
-            if form and asked:
+            asked = _refuse(row, block, reasons if row["test"] in form.tests else [_INTERLEAVED] * len(block))
+            if asked:
                 given = form.given(row["test"], found.problems[np.array(asked)])
                 own = zip(asked, given, [lines[place] for place in asked], strict=True)
                 _count(row, own, _complete(solver, form, given), shown)

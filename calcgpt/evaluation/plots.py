@@ -96,20 +96,19 @@ def accuracy_by_carry(reports: Sequence[Report]) -> Figure | None:
 
 def calibration(reports: Sequence[Report]) -> Figure | None:
     """How often the model is right, by how sure it is; below, of how many problems. None without bins."""
-    asked = [(name, report) for name, report in zip(report_names(reports), reports, strict=True)]
-    shown = [(name, report["calibration"]) for name, report in asked if report.get("calibration")]
+    every = zip(report_names(reports), looks(len(reports)), reports, strict=True)
+    shown = [(name, way, report["calibration"]) for name, way, report in every if report.get("calibration")]
     if not shown:
         return None
     figure = new_figure(5.0, 5.4)
     top, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     style(top)
     style(below)
-    bins = [each for _, rows in shown for each in rows]
+    bins = [each for _, _, rows in shown for each in rows]
     low = min(min(each["confidence"], each["right"] / each["problems"], each["low"]) for each in bins)
     low = int(low * 10) / 10
     top.plot([low, 1], [low, 1], color="#808080", linewidth=1, linestyle="--")
-    ways = looks(len(shown))
-    for way, (_, rows) in zip(ways, shown, strict=True):
+    for _, way, rows in shown:
         shares = [row["right"] / row["problems"] for row in rows]
         confidences = [row["confidence"] for row in rows]
         look: Any = {"color": way.color, "marker": way.marker, "linestyle": way.line}
@@ -122,7 +121,7 @@ def calibration(reports: Sequence[Report]) -> Figure | None:
     _percent(top.yaxis, below.xaxis)
     name_axes(top, y="answers that are right\n(below the dashed line: too sure)")
     name_axes(below, x="confidence: the model's probability of its own answer", y="problems")
-    add_legend(figure, [line_key(way) for way in ways], [name for name, _ in shown])
+    add_legend(figure, [line_key(way) for _, way, _ in shown], [name for name, _, _ in shown])
     return figure
 
 
@@ -137,12 +136,15 @@ def training_curves(records: Records) -> Figure | None:
     keys = [key for key in wanted if any(steps for steps, _ in curves[key].values())]
     if not keys:
         return None
-    names = [name for name in records if any(curves[key][name][0] for key in keys)]
+    shown = [
+        (name, way)
+        for name, way in zip(records, looks(len(records)), strict=True)
+        if any(curves[key][name][0] for key in keys)
+    ]
     figure, all_axes = panels(len(keys), 1, 7.0, 2.1)
-    ways = looks(len(names))
     for key, axes in zip(keys, all_axes, strict=True):
         name_axes(axes, x="step" if key == keys[-1] else "", y=wanted[key])
-        for way, name in zip(ways, names, strict=True):
+        for name, way in shown:
             steps, values = curves[key][name]
             few = 0 < len(steps) <= 60
             axes.plot(
@@ -155,7 +157,7 @@ def training_curves(records: Records) -> Figure | None:
             share_axes([axes], wanted[key], [share for _, shares in curves[key].values() for share in shares], [], 1000)
         elif any(value > 0 for _, values in curves[key].values() for value in values):
             axes.set_yscale("log")
-    add_legend(figure, [line_key(way) for way in ways], names)
+    add_legend(figure, [line_key(way) for _, way in shown], [name for name, _ in shown])
     return figure
 
 
@@ -184,7 +186,8 @@ def _by_operation(reports: Sequence[Report], key: str, what: str, where: str, ax
         return None
     columns = 1 if len(symbols) == 1 else 2
     figure, all_axes = panels(len(symbols), columns, 6.4 if columns == 1 else 4.6, 3.4)
-    ways = looks(len(shown))
+    every_look = looks(len(reports))  # a model without rows leaves the others as they are in the other plots
+    ways = [every_look[index] for index in shown]
     for axes, symbol in zip(all_axes, symbols, strict=True):
         parts = [[row for row in rows[index] if row["operation"] == symbol] for index in shown]
         name_axes(axes, "", "", operation_text(symbol))

@@ -18,15 +18,25 @@ from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation.cases import VARIANTS, adversarial, with_signs
-from calcgpt.evaluation.lengths import describe_length, parse_length
-from calcgpt.evaluation.sampling import among, bucket, exhaustive_blocks, exhaustive_size
+from calcgpt.evaluation.lengths import (
+    Widths,
+    describe_length,
+    each_width,
+    full_width,
+    given_lengths,
+    most_digits,
+    parse_length,
+    task_within,
+    wide,
+    widest,
+)
+from calcgpt.evaluation.sampling import among, bucket, check_size, exhaustive_blocks
 from calcgpt.evaluation.subjects import Subject
 from calcgpt.evaluation.suites import Part, Suite
 
 CARRY_SHARE = 0.3  # of the problems of a length or a cell
 _ATTEMPTS = 20  # draws for what is mostly trained on, or rare
 _LINES = 100_000  # of a data file, in one portion
-Widths = tuple[int, ...]
 
 
 @dataclass
@@ -83,7 +93,8 @@ class Drawer:
         parts = dict.fromkeys(self.suite.parts)  # the same part twice would draw the same problems twice
         found = [portion for part in parts for portion in kinds[part.kind](part)]
         if not found:
-            raise ConfigError("the suite has nothing to ask this model: no operation that it knows, of these lengths")
+            asks = f"the suite {self.suite.name} has nothing to ask {self.subject.name}"
+            raise ConfigError(f"{asks}: no operation that it knows, of these lengths")
         return found
 
     def _ranges(self, part: Part) -> Iterator[tuple[Task, str]]:
@@ -102,11 +113,11 @@ class Drawer:
     def _uniform(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
             if part.digits or task.max_digits:
-                for widths in _given(part, symbol, task, _each_width(task, symbol)):
+                for widths in given_lengths(part, symbol, task, each_width(task, symbol)):
                     yield self._drawn("uniform", part, symbol, widths, task, 0.0)
                 continue
             alone = replace(task.only(symbol), carry_share=0.0)
-            for digits in range(1, _most_digits(task) + 1):
+            for digits in range(1, most_digits(task) + 1):
                 name = f"uniform {symbol} {digits} {task.min_value} {task.max_value}"
                 yield Portion(name, part.count, partial(self._bucket, alone, digits, part.count, name))
 
@@ -121,13 +132,13 @@ class Drawer:
 
     def _lengths(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
-            for widths in _given(part, symbol, task, _wide(task, symbol)):
+            for widths in given_lengths(part, symbol, task, wide(task, symbol)):
                 yield self._drawn("lengths", part, symbol, widths, task, CARRY_SHARE)
 
     def _drawn(self, kind: str, part: Part, symbol: str, widths: Widths, task: Task, share: float) -> Portion:
         shape = self._shape(symbol, widths)
         name = f"{kind} {symbol} {describe_length(shape)}"
-        within = _within(part, task)
+        within = task_within(part, task)
         return Portion(name, part.count, lambda: iter([Batch(self._draw(shape, part.count, name, within, share))]))
 
     def _draw(self, shape: Shape, count: int, name: str, task: Task | None, share: float) -> ColumnProblems:
@@ -170,13 +181,23 @@ class Drawer:
             most = [10 ** max(parse_length(length)) - 1 for length in part.digits]
             ranges = [Task(task.operations, 0, max(most), task.negative_results) for task in ranges]
         tasks = [replace(task, max_digits=(), max_operands=2) for task in ranges]
-        exhaustive_size(tasks)
+        check_size(tasks)
+        for task in tasks if part.digits else ():
+            self._check_longest(task)
         for within, task in zip(ranges, tasks, strict=True):
             (symbol,) = task.operations
             for number, build in enumerate(exhaustive_blocks(task, symbol)):
                 name = f"exhaustive {symbol} {task.min_value} {task.max_value} {number}"
                 size = min(2**17, (task.max_value - task.min_value + 1) ** 2 - number * 2**17)
                 yield Portion(name, size, partial(self._block, build, within))
+
+    def _check_longest(self, task: Task) -> None:
+        """Raises ConfigError where the longest problem is refused, before millions of others are."""
+        (symbol,) = task.operations
+        longest = ColumnProblems.from_operands(symbol, [(task.max_value, task.max_value)], None, self.subject.signed)
+        (reason,) = self.subject.refusals(longest)
+        if reason is not None:
+            raise ConfigError(f"{self.subject.name} cannot be asked {longest.expressions()[0]}: {reason}")
 
     def _block(self, build: Callable[[], Problems], task: Task) -> Iterator[Batch]:
         problems = build()
@@ -185,13 +206,13 @@ class Drawer:
 
     def _grid(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
-            beyond = [tuple(2 * width for width in widths) for widths in _widest(task, symbol)]
+            beyond = [tuple(2 * width for width in widths) for widths in widest(task, symbol)]
             given = [widths for widths in map(parse_length, part.digits) if len(widths) == 2]
             if len(given) > 1:
                 raise ConfigError(f"a grid has one size, such as 100 or 20x10, not {' '.join(part.digits)}")
             if part.digits and not given:
                 continue
-            most = (given or (beyond if task.max_digits else _widest(task, symbol)))[0]
+            most = (given or (beyond if task.max_digits else widest(task, symbol)))[0]
             cells = [(a, b) for a in range(1, most[0] + 1) for b in range(1, most[1] + 1)]
             rows: dict[Widths, list[tuple[int, int]]] = {}
             for cell in cells:
@@ -199,7 +220,7 @@ class Drawer:
             for widths, group in rows.items():
                 name = f"grid {symbol} {widths[0]}x{widths[-1]}"
                 shape = Shape(symbol, widths, self.subject.signed)
-                within = _within(part, task)
+                within = task_within(part, task)
                 yield Portion(name, part.count * len(group), partial(self._cells, shape, group, part.count, within))
 
     def _cells(self, shape: Shape, cells: Sequence[tuple[int, int]], count: int, task: Task | None) -> Iterator[Batch]:
@@ -215,7 +236,7 @@ class Drawer:
         for task, symbol in self._ranges(part):
             if symbol not in OPERATORS:
                 continue
-            for widths in _given(part, symbol, task, [(_full_width(task, symbol),) * 2]):
+            for widths in given_lengths(part, symbol, task, [(full_width(task, symbol),) * 2]):
                 width = max(widths)
                 for length in range(width + (symbol == "+")) if len(widths) == 2 else ():
                     name = f"carry {symbol} {width} {length}"
@@ -228,14 +249,14 @@ class Drawer:
             found = draw_cascades(symbol, width, length, count, rng)
             return ColumnProblems(shape, found.digits, np.zeros((len(found), 2), bool) if shape.signed else None)
 
-        yield Batch(self._unseen(drawn, part.count, _within(part, task)))
+        yield Batch(self._unseen(drawn, part.count, task_within(part, task)))
 
     def _adversarial(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
-            for widths in _given(part, symbol, task, _each_width(task, symbol)):
+            for widths in given_lengths(part, symbol, task, each_width(task, symbol)):
                 if len(widths) == 2:
                     name = f"adversarial {symbol} {widths[0]}x{widths[1]}"
-                    within = _within(part, task)
+                    within = task_within(part, task)
                     yield Portion(name, 150, partial(self._hard, symbol, (widths[0], widths[1]), within, name))
 
     def _hard(self, symbol: str, widths: tuple[int, int], task: Task | None, name: str) -> Iterator[Batch]:
@@ -253,10 +274,10 @@ class Drawer:
 
     def _robustness(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
-            widths = [each for each in _given(part, symbol, task, _wide(task, symbol)) if len(each) == 2]
-            for widest in widths[-1:]:
-                name = f"robustness {symbol} {widest}"
-                shape, within = self._shape(symbol, widest), _within(part, task)
+            widths = [each for each in given_lengths(part, symbol, task, wide(task, symbol)) if len(each) == 2]
+            for longest in widths[-1:]:
+                name = f"robustness {symbol} {longest}"
+                shape, within = self._shape(symbol, longest), task_within(part, task)
                 total = part.count * len(VARIANTS)
                 yield Portion(name, total, partial(self._typed, shape, part.count, name, within))
 
@@ -280,59 +301,3 @@ class Drawer:
 
     def _lines(self, lines: list[str]) -> Iterator[Batch]:
         yield from self._batches(scan(lines).problems)
-
-
-def _given(part: Part, symbol: str, task: Task, otherwise: list[Widths]) -> list[Widths]:
-    """The lengths that a part gives, as far as an operator has so many operands; 20x10 and 20 are the same sum."""
-    if not part.digits:
-        return otherwise
-    most = task.max_operands if symbol == "+" else 2
-    lengths = [widths for widths in map(parse_length, part.digits) if len(widths) == 2 or most > 2]
-    if symbol in OPERATORS:
-        lengths = [(max(widths),) * len(widths) for widths in lengths]
-    return list(dict.fromkeys(lengths))
-
-
-def _within(part: Part, task: Task) -> Task | None:
-    """What a part's problems have to be of: where it gives lengths it leaves a task's range, but asks nothing negative
-    of a model that was never shown it."""
-    if not part.digits:
-        return task
-    if task.negative_results:
-        return None
-    longest = 10 ** max(max(parse_length(length)) for length in part.digits)
-    return replace(task, min_value=-longest, max_value=longest, carry_share=0.0)
-
-
-def _most_digits(task: Task) -> int:
-    return len(str(max(abs(task.min_value), abs(task.max_value))))
-
-
-def _limits(task: Task, symbol: str) -> tuple[int, int]:
-    return task.widths(symbol) if task.max_digits else (_most_digits(task),) * 2
-
-
-def _widest(task: Task, symbol: str) -> list[Widths]:
-    """The longest problems of a task: of each number of operands that it has."""
-    limits = _limits(task, symbol)
-    more = range(3, task.max_operands + 1) if symbol == "+" else ()
-    return [limits, *((limits[0],) * operands for operands in more)]
-
-
-def _each_width(task: Task, symbol: str) -> list[Widths]:
-    """Every width up to the longest problems of a task, and then those of more operands."""
-    limits = _limits(task, symbol)
-    widths = [tuple(min(width, limit) for limit in limits) for width in range(1, max(limits) + 1)]
-    return [*widths, *_widest(task, symbol)[1:]]
-
-
-def _wide(task: Task, symbol: str) -> list[Widths]:
-    """The longest problems of a task of which there are many: of 0 to 100 those of two digits."""
-    return _widest(task, symbol) if task.max_digits else [(_full_width(task, symbol),) * 2]
-
-
-def _full_width(task: Task, symbol: str) -> int:
-    """The most digits of which every number is in a task's range, or that all of its numbers have."""
-    width = _limits(task, symbol)[0]
-    full = task.max_digits or task.max_value >= 10**width - 1 or task.min_value >= 10 ** (width - 1)
-    return width if full else max(1, width - 1)

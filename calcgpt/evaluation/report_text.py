@@ -61,6 +61,13 @@ def probability_text(probability: float, decimals: int = 3) -> str:
     return f"{int(probability * whole) / whole:.{decimals}f}"
 
 
+def percent_text(share: float) -> str:
+    """A probability in percent; only what is none says 0%, and only what is all says 100%."""
+    if 0 < share < 0.00005:
+        return "<0.01%"
+    return ">99.99%" if 0.99995 <= share < 1 else f"{share:.2%}"
+
+
 def duration_text(seconds: float) -> str:
     """A duration: `0.4 s`, `75 s`, `12.5 min`."""
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 60:,.1f} min"

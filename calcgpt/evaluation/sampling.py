@@ -9,9 +9,6 @@ from functools import partial
 import numpy as np
 
 from calcgpt.arithmetic import integers
-from calcgpt.arithmetic.counting import count_problems
-from calcgpt.arithmetic.operands import OperandSet
-from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.problems import Problems, keep_wanted
 from calcgpt.arithmetic.spec import MAX_EXPRESSIONS
 from calcgpt.arithmetic.task import Task
@@ -55,23 +52,14 @@ def among(keys: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.asarray(seen[places] == keys, bool)
 
 
-def exhaustive_size(tasks: Sequence[Task]) -> int:
-    """How many problems `exhaustive` gives.
-
-    Raises:
-        ConfigError: more than can be asked.
-    """
-    pairs = sum(len(task.operations) * (task.max_value - task.min_value + 1) ** 2 for task in tasks)
+def check_size(tasks: Sequence[Task]) -> None:
+    """Raises ConfigError where every problem of the tasks, each of one operator, is more than can be asked."""
+    pairs = sum((task.max_value - task.min_value + 1) ** 2 for task in tasks)
     if pairs > MAX_EXPRESSIONS:
         raise ConfigError(
-            f"the model's range has {integers.readable(pairs)} pairs of operands: expected at most {MAX_EXPRESSIONS:,} "
-            "to ask every one; ask fresh problems instead, or every one of fewer digits (--digits 3)"
+            f"expected at most {MAX_EXPRESSIONS:,} pairs of operands to ask every one, not {integers.readable(pairs)}; "
+            "ask drawn problems instead (--suite standard), or every one of fewer digits (--digits 3)"
         )
-    return sum(
-        count_problems(OPERATIONS[symbol], OperandSet(task.min_value, task.max_value), task.negative_results)
-        for task in tasks
-        for symbol in task.operations
-    )
 
 
 def exhaustive_blocks(task: Task, symbol: str, block: int = 2**17) -> Iterator[Callable[[], Problems]]:
@@ -79,13 +67,6 @@ def exhaustive_blocks(task: Task, symbol: str, block: int = 2**17) -> Iterator[C
     span = task.max_value - task.min_value + 1
     for start in range(0, span * span, block):
         yield partial(_block, task, symbol, start, min(start + block, span * span))
-
-
-def exhaustive(tasks: Sequence[Task], block: int = 2**17) -> Iterator[Problems]:
-    """Every problem of the tasks, some at a time: by operator, then first operand, then second."""
-    for task, symbol in ((each, symbol) for each in tasks for symbol in each.operations):
-        for build in exhaustive_blocks(task, symbol, block):
-            yield build()
 
 
 def _block(task: Task, symbol: str, start: int, stop: int) -> Problems:

@@ -13,7 +13,7 @@ from calcgpt.arithmetic.accuracy import numbers, numbers_from_texts
 from calcgpt.arithmetic.columns import ColumnProblems, Numbers, as_problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import CalcGPTError, ConfigError, TokenError, UnsupportedProblem
-from calcgpt.inference.columns import ask
+from calcgpt.inference import columns, plain
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.model.catalog import shown_name
 
@@ -59,6 +59,10 @@ class Subject(Protocol):
 
     def answer_texts(self, texts: Sequence[str]) -> Answers:
         """Ask expressions as somebody typed them."""
+        ...
+
+    def refusals(self, problems: ColumnProblems) -> list[str | None]:
+        """For each problem why it cannot be asked, as far as that is known before, or None."""
         ...
 
     def keys(self, problems: ColumnProblems) -> np.ndarray:
@@ -114,33 +118,26 @@ class PlainSubject(_SolverSubject):
     def signed(self) -> bool:
         return any(task.min_value < 0 for task in self.tasks)
 
+    def refusals(self, problems: ColumnProblems) -> list[str | None]:
+        return self.solver.refusals(as_problems(problems))
+
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
-        asked, size = as_problems(problems), len(problems)
-        refusals = self.solver.refusals(asked)
-        possible = np.array([reason is None for reason in refusals], bool)
-        values = np.zeros(size, np.int64)
-        readable, confidence = np.zeros(size, bool), np.zeros(size)
-        rows = np.flatnonzero(possible)
-        if not len(rows):
-            return Answers(numbers(values), readable, confidence, refusals, lambda row: (None, None))
-        report = None if progress is None else lambda done, _: progress(done)
-        completions = self.solver.decode(asked if possible.all() else asked[rows], progress=report)
-        found, readable[rows] = self.solver.read_answers(completions)
-        if found.dtype == object:
-            values = values.astype(object)
-        values[rows] = np.where(readable[rows], found, 0)
-        confidence[rows] = completions.log_probabilities.sum(1).exp().numpy()
+        answers = plain.ask(self.solver, as_problems(problems), progress)
+        confidence = np.zeros(len(problems))
+        if answers.completions is not None:
+            confidence[answers.rows] = answers.completions.log_probabilities.sum(1).exp().numpy()
         texts: list[str] = []
 
         def written(row: int) -> tuple[str | None, list[dict[str, Any]] | None]:
-            if not possible[row]:
+            if answers.completions is None or answers.refusals[row] is not None:
                 return None, None
             if not texts:
-                texts.extend(self.solver.texts(completions))
-            place = int(np.searchsorted(rows, row))
-            return texts[place], self.solver.token_details(completions, place)
+                texts.extend(self.solver.texts(answers.completions))
+            place = int(np.searchsorted(answers.rows, row))
+            return texts[place], self.solver.token_details(answers.completions, place)
 
-        return Answers(numbers(values), readable, confidence, None if possible.all() else refusals, written)
+        refusals = answers.refusals if len(answers.rows) < len(problems) else None
+        return Answers(numbers(answers.values), answers.readable, confidence, refusals, written)
 
 
 class ColumnSubject(_SolverSubject):
@@ -155,10 +152,13 @@ class ColumnSubject(_SolverSubject):
     def signed(self) -> bool:
         return self.solver.notation.signed
 
+    def refusals(self, problems: ColumnProblems) -> list[str | None]:
+        return [None] * len(problems)
+
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
         size = len(problems)
         try:
-            answers = ask(self.solver, problems, progress=progress)
+            answers = columns.ask(self.solver, problems, progress=progress)
         except (TokenError, UnsupportedProblem) as error:  # an operator without a token, or more digits than ids
             nothing = Numbers(np.zeros((size, 1), np.uint8), np.zeros(size, bool))
             none = np.zeros(size, bool)
@@ -192,6 +192,9 @@ class CallableSubject:
     @property
     def signed(self) -> bool:
         return any(task.min_value < 0 for task in self.tasks)
+
+    def refusals(self, problems: ColumnProblems) -> list[str | None]:
+        return [None] * len(problems)
 
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
         return self._answers([f"{text}=" for text in problems.expressions()])

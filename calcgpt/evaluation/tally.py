@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ _TABLES = {
     "grid": ("operation", "first", "second"),
     "seen": ("trained_on",),
 }
+_NOTHING = (0, 0, 0, 0)
 Key = tuple[Any, ...]
 
 
@@ -107,6 +108,10 @@ class Tally:
         for column, weights in enumerate((None, right.astype(float), confidence)):
             self.calibration[:, column] += np.bincount(place, weights, len(EDGES) - 1)
 
+    def total(self) -> list[int]:
+        """Problems, right, malformed and refused ones of all that was asked."""
+        return list(self.tables["all"].get((), np.array(_NOTHING)).tolist())
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them; `from_dict` reads them."""
         tables = {name: [[list(key), row.tolist()] for key, row in rows.items()] for name, rows in self.tables.items()}
@@ -122,31 +127,31 @@ class Tally:
         places = {tuple(key): np.array(row, np.int64) for key, row in content["places"]}
         return cls(tables, places, np.array(content["calibration"], float).reshape(len(EDGES) - 1, 3))
 
-    def figures(self) -> dict[str, Any]:
-        """Every table of a report, and the figures above them."""
-        nothing = np.zeros(4, np.int64)
-        total = self.tables["all"].get((), nothing)
+    def figures(self, complete: bool = False) -> dict[str, Any]:
+        """Every table of a report, and the figures above them; without intervals where the count is `complete`, every
+        problem there is."""
         seen = self.tables["seen"]
         sides = (("trained_on", True), ("never_seen", False))
-        apart = {name: row_of(seen.get((trained,), nothing)) if seen else None for name, trained in sides}
+        apart = {name: row_of(seen.get((trained,), _NOTHING), complete) if seen else None for name, trained in sides}
         return {
-            **row_of(total),
-            "refused": int(total[3]),
+            **row_of(self.total(), complete),
             **apart,
-            **{name: list(self._rows(name)) for name in ("operations", "buckets", "carries", "cases", "grid")},
+            **{
+                name: list(self._rows(name, complete)) for name in ("operations", "buckets", "carries", "cases", "grid")
+            },
             "places": list(self._place_rows()),
             "calibration": list(self._bins()),
             "calibration_error": self._calibration_error(),
         }
 
-    def _rows(self, table: str) -> Iterator[dict[str, Any]]:
+    def _rows(self, table: str, complete: bool) -> Iterator[dict[str, Any]]:
         rows = self.tables[table].items()
         if table in ("carries", "grid"):
             rows = sorted(rows)  # type: ignore[assignment]
         if table == "buckets":
             rows = sorted(rows, key=lambda row: _by_length(*row[0]))  # type: ignore[assignment]
         for key, counts in rows:
-            yield {**dict(zip(_TABLES[table], key, strict=True)), **row_of(counts)}
+            yield {**dict(zip(_TABLES[table], key, strict=True)), **row_of(counts, complete)}
 
     def _place_rows(self) -> Iterator[dict[str, Any]]:
         for (symbol, place), (digits, right) in self.places.items():
@@ -174,15 +179,17 @@ def _by_length(symbol: str, digits: str) -> tuple[int, list[int]]:
     ]
 
 
-def row_of(counts: np.ndarray) -> dict[str, Any]:
-    """The figures of problems, right and malformed ones: exact match, and its Wilson interval."""
-    problems, right, malformed = (int(count) for count in counts[:3])
+def row_of(counts: Sequence[int] | np.ndarray, complete: bool = False) -> dict[str, Any]:
+    """The figures of problems, right, malformed and refused ones: exact match, and its Wilson interval, which a
+    `complete` count has not."""
+    problems, right, malformed, refused = (int(count) for count in counts)
     return {
         "problems": problems,
         "right": right,
         "malformed": malformed,
+        "refused": refused,
         "exact_match": right / problems if problems else None,
-        "interval": list(wilson(right, problems)) if problems else None,
+        "interval": list(wilson(right, problems)) if problems and not complete else None,
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from calcgpt.arithmetic.accuracy import Counts, add_places, digits_right, numbers
 from calcgpt.arithmetic.problems import Problems
+from calcgpt.inference.plain import ask
 from calcgpt.inference.solver import CalcGPT
 
 Progress = Callable[[int, int], None]
@@ -43,15 +44,11 @@ def judge(solver: CalcGPT, problems: Problems, progress: Progress | None = None)
     digits = []
     for start in range(0, len(problems), BLOCK):
         rows = slice(start, start + BLOCK)
-        block, has_answer = problems[rows], readable[rows]
-        solutions, values = block.solutions(), np.zeros(len(block), np.int64)
-        asked = np.array([reason is None for reason in solver.refusals(block)], bool)
-        if asked.any():
-            found, has_answer[asked] = solver.read_answers(solver.decode(block[asked]))
-            values = values.astype(found.dtype)
-            values[asked] = found
-        right[rows] = has_answer & (values == solutions).astype(bool)
-        digits.append(digits_right(numbers(values), numbers(solutions), has_answer))
+        block = problems[rows]
+        solutions, answers = block.solutions(), ask(solver, block)
+        right[rows] = answers.readable & (answers.values == solutions).astype(bool)
+        readable[rows] = answers.readable
+        digits.append(digits_right(numbers(answers.values), numbers(solutions), answers.readable))
         if progress:
             progress(min(start + BLOCK, len(problems)), len(problems))
     return Verdicts(problems, right, readable, add_places(digits))

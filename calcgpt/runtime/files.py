@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import stat
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,6 +44,20 @@ def write_atomic(path: str | Path, data: str | bytes) -> None:
             os.unlink(temporary)
         raise
     _sync_folder(real.parent)
+
+
+def check_writable(path: str | Path) -> None:
+    """Raises OSError where `write_atomic` could not write a file there: before long work that ends in it. The folder
+    that it will stand in is made.
+    """
+    if _is_special(path):
+        return
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder stands where the file should go", str(path))
+    real.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=real.parent):
+        pass
 
 
 def _is_special(path: str | Path) -> bool:

@@ -47,7 +47,7 @@ def test_line_ends_and_byte_order_marks(tmp_path: Path, ending: bytes, last: boo
 
 def test_every_invalid_line_is_listed_at_once(file: Path) -> None:
     assert message(file).split("\n") == [
-        f"{file}: 9 of 11 lines are invalid; --skip-invalid (skip_invalid=True) goes on without them",
+        f"{file}: 9 of 11 lines are invalid; mend them, or train without them: --skip-invalid (skip_invalid=True)",
         f"{file}:1: 1+1=3: 1+1 is 2",
         f"{file}:2: 'abc': no '=': expected an example such as 12+34=46",
         f"{file}:4: ' 1+1=2': not canonical: expected 1+1=2",
@@ -96,7 +96,9 @@ def test_plain_text(tmp_path: Path) -> None:
         "  violets\u2028are blue ",
         "roses are red",
     ]
-    assert "expected lines such as 12+34=46; --plain-text (plain_text=True) takes any text" in message(path)
+    assert "expected lines such as 12+34=46; training takes any text with --plain-text (plain_text=True)" in message(
+        path
+    )
     assert "--plain-text" in message(path, skip_invalid=True)  # nothing would be left
     path.write_bytes(b"fine\nM\xfcller\n")
     assert f"{path}:2: not UTF-8 text (byte 0xfc at position 2)" in message(path, plain_text=True)

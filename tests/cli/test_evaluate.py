@@ -16,7 +16,7 @@ from calcgpt.cli.main import main
 from calcgpt.evaluation.table import COLUMNS
 
 Output = pytest.CaptureFixture[str]
-APART = ("seconds", "milliseconds", "problems_per_second", "failures_file", "command")
+APART = ("resumed", "seconds", "milliseconds", "problems_per_second", "failures_file", "command")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_json_says_the_same(tiny_model: Path, report: Any) -> None:
 def test_every_problem_with_what_was_trained_on_apart(tiny_model: Path, report: Any, capsys: Output) -> None:
     assert main(["evaluate", str(tiny_model), "--exhaustive"]) == 0
     shown = capsys.readouterr().out
-    assert "every problem of its range, 200" in shown
+    assert "every problem of its range: 200 problems" in shown
     assert [row[:2] for row in _rows(shown)][:2] == [["+", "100"], ["-", "100"]]
     told = report("--exhaustive")
     for name, title in (("trained_on", "trained on"), ("never_seen", "never seen")):
@@ -99,7 +99,8 @@ def test_a_suite_of_ones_own(tiny_model: Path, own_folder: Path, report: Any) ->
     (own_folder / "mine.yaml").write_text("seed: 3\nparts: [{kind: carry, count: 4, operations: ['+']}]\n")
     told = report("--suite", "mine.yaml")
     assert (told["suite"], told["seed"]) == ("mine", 3) and {row["chain"] for row in told["carries"]} <= {0, 1}
-    assert (own_folder / "evaluations" / _name(tiny_model) / "mine" / "report.json").exists()
+    (folder,) = (own_folder / "evaluations" / _name(tiny_model)).glob("mine-*")
+    assert told["failures_file"] == str(folder.relative_to(own_folder) / "failures.jsonl")
 
 
 def test_a_data_file_and_its_language(tiny_model: Path, own_folder: Path, report: Any, capsys: Output) -> None:
@@ -221,7 +222,7 @@ def test_the_newest_model_is_meant_where_none_is_named(
 def test_a_model_that_comes_with_the_package_is_called_by_its_name(report: Any, own_folder: Path) -> None:
     told = report("--suite", "carry", "--digits", "4", "--count", "1", models=("calculator",))
     assert told["model"] == "calculator" and told["right"] == told["problems"] == 9
-    assert (own_folder / "evaluations" / "calculator" / "carry" / "report.json").exists()
+    assert len(list((own_folder / "evaluations" / "calculator").glob("carry-*/report.json"))) == 1
 
 
 def test_in_a_terminal(tiny_model: Path, in_terminal: Callable[..., tuple[int, str]]) -> None:
@@ -246,11 +247,17 @@ def test_in_a_terminal(tiny_model: Path, in_terminal: Callable[..., tuple[int, s
         (["--suite", "quick", "--dataset", "x"], "and got --suite and --dataset"),
         (["MODEL", "--dataset", "x.txt"], "x.txt"),
         (["MODEL", "--operations", "^"], "expected operations among + - * // %"),
-        (["MODEL", "--operations", "*"], "the suite has nothing to ask this model"),
+        (["MODEL", "--operations", "*"], "the suite standard has nothing to ask "),
         (["MODEL", "--digits", "3x"], "expected digits such as 100, 20x10"),
-        (["MODEL", "--digits", "3*5"], "the suite has nothing to ask this model"),
+        (["MODEL", "--digits", "3*5"], "the suite lengths has nothing to ask "),
         (["MODEL", "--exhaustive", "--digits", "9"], "expected at most 1,000,000,000"),
-        (["MODEL", "--suite", "quick", "--table", "none/deeper/x.csv"], "none"),
+        (["MODEL", "--exhaustive", "--digits", "4"], "cannot be asked 9999+9999: "),
+        (["MODEL", "--exhaustive", "--count", "5"], "--suite exhaustive asks every problem that it has"),
+        (["MODEL", "--suite", ""], "there is no suite ''"),
+        (["MODEL", "MODEL", "--operations", "*"], "the suite standard has nothing to ask "),
+        (["MODEL", "--suite", "quick", "--table", "taken/x.csv"], "--table: cannot write taken/x.csv"),
+        (["MODEL", "--suite", "quick", "--report", "."], "--report: cannot write .: a folder stands"),
+        (["MODEL", "--suite", "quick", "--plots", "taken"], "--plots: cannot write taken"),
         (["MODEL", "--suite", "quick", "--folder", "taken"], "cannot write the evaluation to taken"),
     ],
 )
@@ -260,7 +267,7 @@ def test_what_cannot_work_is_one_line(
     (own_folder / "taken").write_text("x")
     code = main(["evaluate", *(str(tiny_model) if text == "MODEL" else text for text in arguments)])
     caught = capsys.readouterr()
-    assert code in (1, 2) and code == (1 if "taken" in arguments else 2)
+    assert code in (1, 2) and code == (1 if any("taken" in text for text in arguments) else 2)
     assert caught.err.startswith("calcgpt: ") and expected in caught.err and caught.err.count("\n") == 1
 
 
@@ -273,6 +280,17 @@ def test_files_are_asked_for_before_anything_is_computed(
     def missing() -> None:
         raise ConfigError("no matplotlib")
 
-    monkeypatch.setattr(plots, "require_matplotlib", missing)
     monkeypatch.setattr(module, "_evaluate", lambda *arguments: pytest.fail("it was asked"))
+    (own_folder / "taken").write_text("x")
+    assert main(["evaluate", str(tiny_model), "--table", "taken/x.csv"]) in (1, 2)
+    monkeypatch.setattr(plots, "require_matplotlib", missing)
     assert main(["evaluate", str(tiny_model), "--report", "x.html"]) == 2
+
+
+def test_other_settings_of_a_suite_have_folders_of_their_own(own_folder: Path, report: Any) -> None:
+    files = {
+        report("--suite", "quick", *more)["failures_file"]
+        for more in ([], ["--count", "5"], ["--count", "6"], ["--seed", "0"], ["--operations", "+"], ["--digits", "1"])
+    }
+    assert len(files) == 5, "seed 0 is the suite's own"
+    assert all((own_folder / file).exists() for file in files)

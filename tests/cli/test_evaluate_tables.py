@@ -6,28 +6,13 @@ from typing import Any
 
 import pytest
 
+from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.task import Task
-from calcgpt.cli.evaluate_tables import percent, show
-from calcgpt.evaluation import evaluate, load_suite
+from calcgpt.cli.evaluate_tables import show
+from calcgpt.evaluation import Part, Suite, evaluate, load_suite
 from calcgpt.evaluation.tally import row_of
 
 Output = pytest.CaptureFixture[str]
-
-
-@pytest.mark.parametrize(
-    ("right", "total", "expected"),
-    [
-        (3, 3, "100%"),
-        (2, 3, "66.67%"),
-        (1_999_999, 2_000_000, "99.99995%"),
-        (1, 10_000_000, "0.00001%"),
-        (0, 3, "0%"),
-        (0, 0, "-"),
-    ],
-)
-def test_a_share_is_100_only_where_all_are_right(right: int, total: int, expected: str) -> None:
-    row: dict[str, Any] = {"right": right, "problems": total, "exact_match": right / total if total else None}
-    assert percent(row) == expected
 
 
 @pytest.fixture(autouse=True)
@@ -63,15 +48,43 @@ def test_a_grid_shows_its_worst_cells(stub: Any, capsys: Output) -> None:
 
 
 def test_a_long_table_is_cut_aloud(stub: Any, capsys: Output) -> None:
-    row = {**row_of([5, 5, 0]), "operation": "+"}  # type: ignore[arg-type]
+    row = {**row_of([5, 5, 0, 0]), "operation": "+"}
     report = evaluate(stub(Task(("+",), 0, 9)), "quick")
     show([{**report, "carries": [{**row, "chain": length} for length in range(60)]}])
     assert "... and 20 rows more, 20 of them all right" in capsys.readouterr().out
 
 
+def test_refused_ones_and_slow_ones(stub: Any, capsys: Output) -> None:
+    report = evaluate(stub(Task(("+",), 0, 99), notation=Notation(2, 3)), load_suite("lengths").changed(4, ["1", "3"]))
+    assert report["refused"] == 4
+    show([{**report, "problems_per_second": 0.25, "seconds": 32.0}])
+    shown = capsys.readouterr().out
+    assert "refused" in shown and "malformed" not in shown and "32.0 s, 4 s a problem" in shown
+    assert "places for 2 digits" in shown, "why"
+
+
+def test_a_suite_of_two_ranges_and_what_was_kept(stub: Any, capsys: Output) -> None:
+    suite = Suite("mine", (Part("exhaustive", digits=("1",)), Part("exhaustive", operations=("-",))))
+    show([{**evaluate(stub(Task(("+", "-"), 0, 20)), suite), "resumed": 7}])
+    shown = capsys.readouterr().out
+    assert "every problem of 0 to 9 and of its range with -: 641 problems" in shown and "interval" not in shown
+    assert "went on after 7 problems" in shown
+
+
+def test_models_side_by_side(stub: Any, capsys: Output) -> None:
+    task = Task(("+",), 0, 9)
+    good = evaluate(stub(task), "exhaustive")
+    bad = evaluate(stub(task, wrong=lambda problems: problems.carries() > 0), "exhaustive")
+    show([good, {**bad, "model": "the bad one"}])
+    shown = capsys.readouterr().out
+    assert "1 of 2 models answer everything rightly; mean 77.50%, worst 55.00% (the bad one)" in shown
+    show([good, good])
+    assert "2 of 2 models answer everything rightly\n" in capsys.readouterr().out
+
+
 def test_nothing_was_asked(stub: Any, capsys: Output) -> None:
     report = evaluate(stub(Task(("+",), 0, 9)), "quick")
-    nothing = {"problems": 0, "right": 0, "malformed": 0, "exact_match": None, "interval": None}
+    nothing = {**row_of([0, 0, 0, 0]), "problems_per_second": None}
     empty = {key: [] for key in ("operations", "buckets", "carries", "cases", "grid", "places", "wrong")}
     for reports in ([{**report, **nothing, **empty}], [{**report, **nothing, **empty}] * 2):
         show(reports)

@@ -11,18 +11,31 @@ import numpy as np
 import pytest
 import torch
 
+from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError, ModelFolderError
-from calcgpt.evaluation import evaluate, judging, load_suite
+from calcgpt.evaluation import Part, Suite, evaluate, judging, load_suite
+from calcgpt.evaluation.language import TESTS
 from calcgpt.inference.solver import CalcGPT
 
 Stub = Callable[..., Any]
 TASK = Task(("+", "-"), 0, 30, negative_results=True)
-KEYS = ["model", "suite", "version", "seed", "description", "parts", "parameters", "unseen", "problems", "right"]
-KEYS += ["malformed", "exact_match", "interval", "refused", "trained_on", "never_seen", "operations", "buckets"]
-KEYS += ["carries", "cases", "grid", "places", "calibration", "calibration_error", "wrong", "failures_file"]
-KEYS += ["seconds", "milliseconds", "problems_per_second"]
+KEYS = ["model", "suite", "version", "seed", "description", "parts", "complete", "parameters", "unseen"]
+KEYS += [
+    "problems",
+    "right",
+    "malformed",
+    "refused",
+    "exact_match",
+    "interval",
+    "trained_on",
+    "never_seen",
+    "operations",
+    "buckets",
+]
+KEYS += ["carries", "cases", "grid", "places", "calibration", "calibration_error", "resumed", "wrong"]
+KEYS += ["failures_file", "seconds", "milliseconds", "problems_per_second", "language"]
 
 
 def carries(problems: Problems) -> np.ndarray:
@@ -158,10 +171,38 @@ def test_nothing_to_ask(stub: Stub, trained: Any) -> None:
     trained(keys_of(*[task.sample(2000, np.random.default_rng(0))]))
     report = evaluate(stub(task), "quick")
     assert (report["problems"], report["exact_match"], report["milliseconds"]) == (0, None, None)
-    nothing = {"problems": 0, "right": 0, "malformed": 0, "exact_match": None, "interval": None}
+    nothing = {**dict.fromkeys(("problems", "right", "malformed", "refused"), 0), "exact_match": None, "interval": None}
     assert evaluate(stub(task), "exhaustive")["never_seen"] == nothing
-    with pytest.raises(ConfigError, match="expected at most 1,000,000,000 to ask every one"):
+    with pytest.raises(ConfigError, match="expected at most 1,000,000,000 pairs of operands"):
         evaluate(stub(Task(("+",), 0, 10**6)), "exhaustive")
+
+
+def test_a_complete_count_is_no_estimate(stub: Stub) -> None:
+    report = evaluate(stub(TASK, wrong=carries), "exhaustive")
+    tables = [row for name in ("operations", "buckets", "carries") for row in report[name]]
+    assert report["complete"] and all(
+        row["interval"] is None for row in [report, report["trained_on"] or report, *tables]
+    )
+    drawn = evaluate(stub(TASK, wrong=carries), Suite("x", (Part("exhaustive"), Part("carry", 10))))
+    assert not drawn["complete"] and drawn["interval"] is not None
+
+
+def test_the_lines_of_a_file_are_completed_too(stub: Stub, tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("1+2=3\n9-4=5\n8+8=16\n")
+    suite, calls = Suite("x", (Part("dataset", path=str(tmp_path / "data.txt")),)), []
+    report = evaluate(stub(TASK), suite, progress=lambda *call: calls.append(call))
+    assert [(row["test"], row["problems"]) for row in report["language"]] == [(name, 3) for name in TESTS]
+    assert calls[-1] == (12, 12) and calls == sorted(calls)
+    functions = evaluate(lambda prompts: ["0"] * len(prompts), suite, tasks=[TASK])
+    assert functions["language"] == [] and evaluate(stub(TASK), "quick")["language"] == []
+
+
+def test_a_range_that_is_refused_is_not_asked(stub: Stub) -> None:
+    narrow = stub(TASK, notation=Notation(2, 3))
+    for digits in ("3", "4"):
+        with pytest.raises(ConfigError, match=r"cannot be asked 999.*places for 2 digits"):
+            evaluate(narrow, load_suite("exhaustive").changed(digits=(digits,)))
+    assert evaluate(narrow, load_suite("exhaustive").changed(digits=("1",)))["problems"] == 200
 
 
 def test_ranges_of_ones_own(stub: Stub) -> None:

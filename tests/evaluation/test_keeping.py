@@ -20,7 +20,7 @@ from calcgpt.evaluation.suites import Part, Suite
 
 TASK = Task(("+", "-", "*"), 0, 99)
 SUITE = Suite("x", (Part("uniform", 8), Part("carry", 8), Part("robustness", 2)))
-TIMED = ("seconds", "milliseconds", "problems_per_second")
+TIMED = ("seconds", "milliseconds", "problems_per_second", "resumed")
 
 
 class Counting:
@@ -88,6 +88,7 @@ def test_an_interrupted_evaluation_goes_on(tmp_path: Path, stop: int, known_func
     assert json.loads((folder / "report.json").read_text(encoding="utf-8")) == report
     assert sorted(entry.name for entry in folder.iterdir()) == ["failures.jsonl", "report.json"]
     assert (first.asked + second.asked)[-len(second.asked) :] == whole.asked[-len(second.asked) :]
+    assert report["resumed"] == expected["problems"] - len(second.asked) and expected["resumed"] == 0
     if stop == 20:
         assert len(second.asked) < 0.9 * len(whole.asked), "finished portions are not asked again"
 
@@ -230,6 +231,13 @@ def test_a_finished_evaluation_is_asked_again(tmp_path: Path) -> None:
     one, other = Counting(), Counting()
     reports = [run(model, tmp_path) for model in (one, other)]
     assert other.asked == one.asked and timeless(reports[0]) == timeless(reports[1])
+
+
+def test_an_old_report_goes_with_its_failures(stub: Callable[..., Any], tmp_path: Path) -> None:
+    run(stub(TASK), tmp_path)
+    assert (tmp_path / "report.json").exists()
+    interrupt(stub(TASK), tmp_path)
+    assert not (tmp_path / "report.json").exists(), "it would say something else than the failures beside it"
 
 
 def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_progress_counts_every_problem(columns_of: Columns) -> None:
 
 @pytest.mark.parametrize("task", [{"operations": ["+"], "max_operands": 2}, {"operations": ["-", "*"]}])
 def test_what_no_operator_takes_is_refused(columns_of: Columns, task: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="the suite has nothing to ask this model"):
+    with pytest.raises(ConfigError, match="has nothing to ask a model in memory"):
         evaluate(columns_of(**task), suite_of(["3*3"]))
 
 

@@ -255,6 +255,21 @@ def test_several_models_are_one_line_each() -> None:
     assert "_b $x^$" in svg and "\\u6a21" in svg
 
 
+def test_a_model_looks_the_same_in_every_plot() -> None:
+    shown = {
+        "buckets": lengths(100, 90),
+        "carries": [row(10, 9, operation="+", chain=1)],
+        "calibration": [{"low": 0.9, "high": 1.0, "problems": 10, "right": 9, "confidence": 0.95}],
+    }
+    wordless = {**shown, "carries": [], "calibration": []}
+    reports = [report(model=name, **own) for name, own in (("a", wordless), ("b", shown), ("c", shown))]
+    made, colors = plots.all_plots(reports, {"a": [], "b": RECORDS, "c": RECORDS}), [way.color for way in looks(3)]
+    for name, expected in (("by-length", colors), ("by-carry", colors[1:]), ("calibration", colors[1:])):
+        lines = data_lines(made[name].axes[0])
+        assert [line.get_color() for line in lines] == expected, name
+    assert [line.get_color() for line in made["training"].axes[0].lines] == colors[1:], "a has no records"
+
+
 def test_grids_of_several_models_stand_side_by_side() -> None:
     figure = length_grid(three())
     assert figure is not None

@@ -184,7 +184,7 @@ def test_carry_portions_have_exactly_the_cascade(model: Any, asked_of: Any, text
 
 def test_lengths_that_no_operator_has_are_left_out(stub: Any, columns_of: Any, told: Any) -> None:
     for kind in DRAWN:
-        with pytest.raises(ConfigError, match="the suite has nothing to ask this model"):
+        with pytest.raises(ConfigError, match="has nothing to ask a model in memory"):
             told(stub(Task(("+", "*"), 0, 99)), kind, digits=("3*4",))
     symbols = [{symbol for symbol, _ in portion} for portion in told(columns_of(), "uniform", digits=("3*3",), count=5)]
     assert symbols == [{"+"}]
@@ -192,7 +192,7 @@ def test_lengths_that_no_operator_has_are_left_out(stub: Any, columns_of: Any, t
 
 @pytest.mark.parametrize("suite", ["standard", "length-grid", "lengths"])
 def test_operators_that_the_model_does_not_know(stub: Any, suite: str) -> None:
-    with pytest.raises(ConfigError, match="the suite has nothing to ask this model: no operation that it knows"):
+    with pytest.raises(ConfigError, match="has nothing to ask a model in memory: no operation that it knows"):
         Drawer(subject_of(stub(Task(("+",), 0, 9))), load_suite(suite).changed(operations=["*"]), None).portions()
 
 

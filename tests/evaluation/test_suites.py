@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ def test_changes_reach_every_part() -> None:
         ("parts: [{kind: [uniform]}]", "expected a part's kind as one of uniform"),
         ("parts: [{kind: null}]", "expected a part's kind as one of uniform"),
         ("parts: [{kind: carry, count: 0}]", "count must be a whole number of at least 1, not 0"),
+        ("parts: [{kind: carry}, {kind: carry, count: 0}]", "part 2: count must be a whole number of at least 1"),
         ("parts: [{kind: carry, count: 1.5}]", "count must be a whole number of at least 1, not 1.5"),
         ("parts: [{kind: carry, count: true}]", "count must be a whole number of at least 1, not True"),
         ("parts: [{kind: carry, count: many}]", "count must be a whole number of at least 1, not 'many'"),
@@ -115,6 +117,15 @@ def test_what_cannot_be_a_suite_is_one_line(tmp_path: Path, text: str, message: 
     with pytest.raises(ConfigError, match=message) as caught:
         load_suite(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_for_each_thing_that_is_asked() -> None:
+    standard = load_suite("standard")
+    assert standard.folder == standard.changed(seed=0).folder == "standard"
+    others = [standard.changed(count=7), standard.changed(seed=7), Suite("standard", (Part("carry"),)), Suite("x", ())]
+    folders = [suite.folder for suite in others]
+    assert len({*folders, "standard"}) == 5 and [suite.folder for suite in others] == folders
+    assert all(re.fullmatch(r"(standard|x)-[0-9a-f]{8}", folder) for folder in folders)
 
 
 @pytest.mark.parametrize("name", ["nothing", "standard.yam", "", "missing.yaml", "."])

@@ -42,7 +42,10 @@ def test_every_figure_is_a_row(reports: list[dict[str, Any]]) -> None:
         assert [whole[key] for key in ("problems", "right", "malformed", "exact_match")] == [
             report[key] for key in ("problems", "right", "malformed", "exact_match")
         ]
-        assert [whole["low"], whole["high"]] == report["interval"] and whole["trained_on"] is whole["operation"] is None
+        assert [whole["low"], whole["high"]] == (report["interval"] or [None, None])
+        assert whole["trained_on"] is whole["operation"] is whole["complete"] is None
+        for key in ("refused", "calibration_error", "milliseconds", "problems_per_second"):
+            assert whole[key] == report[key]
         for table in TABLES:
             part = [row for row in own if row["table"] == table]
             assert len(part) == len(report[table])
@@ -50,12 +53,28 @@ def test_every_figure_is_a_row(reports: list[dict[str, Any]]) -> None:
                 assert {key: row[key] for key in figures if key != "interval"} == {
                     key: value for key, value in figures.items() if key != "interval"
                 }
-                assert [row["low"], row["high"]] == figures["interval"]
+                assert [row["low"], row["high"]] == (figures["interval"] or [None, None])
             if table in ("operations", "buckets"):
                 for key in ("problems", "right", "malformed"):
                     assert sum(row[key] for row in part) == whole[key]
         check_places_and_sides(own, report)
-    assert {row["table"] for row in found} == {"all", "seen", "places", *TABLES}
+        bins = [row for row in own if row["table"] == "calibration"]
+        assert [(row["confidence_from"], row["confidence_to"], row["confidence"], row["problems"]) for row in bins] == [
+            (each["low"], each["high"], each["confidence"], each["problems"]) for each in report["calibration"]
+        ]
+        assert all(row["low"] is None and row["exact_match"] == row["right"] / row["problems"] for row in bins)
+    assert {row["table"] for row in found} == {"all", "seen", "places", "calibration", *TABLES}
+
+
+def test_language_tests_are_rows(stub: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("1+2=3\n9+4=13\n")
+    report = evaluate(stub(Task(("+",), 0, 9)), Suite("x", (Part("dataset", path=str(tmp_path / "data.txt")),)))
+    found = [row for row in rows([report]) if row["table"] == "language"]
+    names = ("problems", "well_formed", "complete", "right", "exact", "refused")
+    assert [row["case"] for row in found] == ["from the operand", "from the expression", "from the prompt"]
+    assert [[row[name] for name in names] for row in found] == [
+        [row[name] for name in names] for row in report["language"]
+    ]
 
 
 def check_places_and_sides(own: list[dict[str, Any]], report: dict[str, Any]) -> None:
@@ -82,5 +101,6 @@ def test_the_file_reads_as_it_was(reports: list[dict[str, Any]], tmp_path: Path)
 def test_nothing_and_no_place(tmp_path: Path) -> None:
     write_table(tmp_path / "out.csv", [])
     assert (tmp_path / "out.csv").read_text() == ",".join(COLUMNS) + "\n"
+    write_table(tmp_path / "deep" / "er.csv", [])
     with pytest.raises(OSError):
-        write_table(tmp_path / "none" / "deeper.csv", [])
+        write_table(tmp_path / "out.csv" / "deeper.csv", [])

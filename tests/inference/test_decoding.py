@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -165,6 +167,26 @@ def test_chunks_on_several_threads_are_those_on_one(lively: Lively, monkeypatch:
     for name in ("tokens", "lengths", "ended"):
         assert torch.equal(*(getattr(each, name) for each in found)), name
     torch.testing.assert_close(*(each.log_probabilities for each in found))
+
+
+def test_chunks_are_written_at_the_same_time(lively: Lively, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (prompts, _) = lively(seed=5), prompts_of(200, 4, vocab=7)
+    write, together, sizes = decoding._write, threading.Barrier(2), []
+
+    def meet(choose: Any, prompts: Tensor, space: int, chunk: Any) -> Any:
+        sizes.append(len(chunk[0]))
+        together.wait(20)  # for the other one, which a single thread would never begin
+        return write(choose, prompts, space, chunk)
+
+    monkeypatch.setattr(decoding, "CHUNK", 100)
+    monkeypatch.setattr(decoding, "_write", meet)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        decode(model, prompts.clamp(min=2), torch.full((200,), 4))
+    finally:
+        torch.set_num_threads(before)
+    assert sizes == [100, 100]
 
 
 def test_draws_do_not_depend_on_threads(lively: Lively, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from calcgpt.runtime.files import (
     MARK,
+    check_writable,
     copy_folder,
     is_partial,
     is_vacant,
@@ -95,6 +96,18 @@ def test_places_where_no_file_can_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_whether_a_file_can_be_written_is_told_before(tmp_path: Path) -> None:
+    check_writable(tmp_path / "deep" / "er" / "x.txt")
+    assert list((tmp_path / "deep" / "er").iterdir()) == [], "the folder is there, and nothing in it"
+    (tmp_path / "file").write_text("x")
+    check_writable(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "x"
+    check_writable(os.devnull)
+    for path in (tmp_path, tmp_path / "file" / "x.txt", tmp_path / "file" / "deep" / "x.txt"):
+        with pytest.raises(OSError):
+            check_writable(path)
+
+
 def test_a_pipe_is_written_and_stays_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from calcgpt.arithmetic.datasets import load_dataset
 from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.operations import OPERATIONS
-from calcgpt.arithmetic.problems import held_out
+from calcgpt.arithmetic.problems import Problems, held_out
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError, DataError
-from calcgpt.evaluation.sampling import exhaustive
+from calcgpt.evaluation.sampling import exhaustive_blocks
 from calcgpt.tokens.tokenizer import Tokenizer
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import TrainingData, load_file_data, load_task_data
@@ -128,7 +128,7 @@ def tasks(draw: Any) -> tuple[Task, Notation]:
 def test_every_problem_of_a_task_can_be_written_and_fits(case: tuple[Task, Notation], mode: Any) -> None:
     task, notation = case
     config = TrainingConfig(task=task, notation=notation, max_steps=1, tokenizer=mode)
-    problems = next(exhaustive([task]))
+    problems = Problems.concatenate([next(exhaustive_blocks(task, symbol))() for symbol in task.operations])
     if not len(problems):
         return
     data = TrainingData([], [], {}, [task])

@@ -104,7 +104,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Problems]]:
     def start(notation: Notation, tokenizer: Tokenizer, write: Callable[[Problems], Any]) -> list[Problems]:
         noted: list[Problems] = []
 
-        def decode(solver: CalcGPT, problems: Problems) -> Completions:
+        def decode(solver: CalcGPT, problems: Problems, progress: Any = None) -> Completions:
             noted.append(problems)
             values, ended = write(problems)
             written = notation.write_answers(problems, values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +26,7 @@ KINDS = {
     "robustness": "unusual but legal ways to write a problem",
     "dataset": "the problems of a data file",
 }
+UNCOUNTED = ("exhaustive", "adversarial", "dataset")  # kinds that ask all that there is
 DEFAULT = "standard"
 
 
@@ -92,7 +95,11 @@ class Suite:
         operations: Sequence[str] = (),
         seed: int | None = None,
     ) -> Suite:
-        """The suite with other counts, lengths, operations or seed, where they are given."""
+        """The suite with other counts, lengths, operations or seed, where they are given.
+
+        Raises:
+            ConfigError: a value that cannot work.
+        """
         parts = [
             replace(
                 part,
@@ -103,6 +110,20 @@ class Suite:
             for part in self.parts
         ]
         return replace(self, parts=tuple(parts), seed=self.seed if seed is None else seed)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it asks every problem there is, so that a share is no estimate."""
+        return all(part.kind == "exhaustive" for part in self.parts)
+
+    @property
+    def folder(self) -> str:
+        """What evaluations are called on disk: the name, and a mark of what is asked where the package's suite of that
+        name asks something else, so that they do not overwrite each other."""
+        if self.name in suite_names() and self == load_suite(self.name):
+            return self.name
+        content = json.dumps(self.to_dict(), sort_keys=True).encode("utf-8")
+        return f"{self.name}-{hashlib.sha256(content).hexdigest()[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML and JSON hold them."""
@@ -155,7 +176,10 @@ def parse_suite(content: Any, name: str) -> Suite:
         if not isinstance(part, dict) or not set(part) <= set(Part.__dataclass_fields__) or "kind" not in part:
             fields = " ".join(Part.__dataclass_fields__)
             raise ConfigError(f"{name}: expected a part with a kind, and of {fields} no other, not {shown_value(part)}")
-        parts.append(Part(**part))
+        try:
+            parts.append(Part(**part))
+        except ConfigError as error:
+            raise ConfigError(f"{name}, part {len(parts) + 1}: {error}") from error
     if not parts:
         raise ConfigError(f"{name}: a suite without parts asks nothing")
     numbers = {key: content.get(key, default) for key, default in (("version", 1), ("seed", 0))}
