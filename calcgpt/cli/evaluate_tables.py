@@ -10,7 +10,14 @@ from rich.table import Table
 
 from calcgpt.arithmetic.parsing import shorten
 from calcgpt.evaluation.lengths import parse_length
-from calcgpt.evaluation.report_text import duration_text, fraction_text, interval_text, percent_text, row_share
+from calcgpt.evaluation.report_text import (
+    comparison_text,
+    duration_text,
+    fraction_text,
+    interval_text,
+    percent_text,
+    row_share,
+)
 
 Report = dict[str, Any]
 _SHOWN = 10  # wrong answers that a person sees
@@ -159,14 +166,8 @@ def _compare(console: Console, reports: Sequence[Report]) -> None:
     first = reports[0]
     console.print(f"suite {first['suite']}, version {first['version']}, seed {first['seed']}", soft_wrap=True)
     _table(console, reports, "model")
-    shares = [report["exact_match"] for report in reports if report["problems"]]
-    if not shares:
-        return
-    full = sum(report["right"] == report["problems"] for report in reports)
-    worst = min(reports, key=lambda report: report["exact_match"] or 0.0)
-    mean = f"; mean {fraction_text(sum(shares) / len(shares))}, worst {row_share(worst)} ({worst['model']})"
-    told = f"{full} of {len(reports)} models answer everything rightly{mean if full < len(reports) else ''}"
-    console.print(told, markup=False, soft_wrap=True)
+    if told := comparison_text(reports):
+        console.print(told, markup=False, soft_wrap=True)
     for report in reports:
         console.print(f"{report['model']}: {_seconds(report)}", markup=False, soft_wrap=True)
 

@@ -13,6 +13,7 @@ from calcgpt.evaluation.report_html import code, figures, text
 from calcgpt.evaluation.report_tables import comparison, differences, model_tables
 from calcgpt.evaluation.report_text import (
     Report,
+    comparison_text,
     duration_text,
     figure_text,
     fraction_text,
@@ -81,6 +82,7 @@ def _several(reports: Sequence[Report], plots: str) -> Iterator[str]:
     if different := list(differences(reports)):
         yield f"<p><strong>Not asked the same problems:</strong> the {' and '.join(different)} differ.</p>"
     yield comparison(reports)
+    yield f"<p>{text(comparison_text(reports))}.</p>"
     yield "<h2>Plots</h2>"
     yield plots
     for name, report in zip(names, reports, strict=True):

@@ -1,4 +1,4 @@
-"""Figures, numbers and names as a person reads them in a report; standard library only."""
+"""Figures, numbers and names as a person reads them in a report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
+
+from calcgpt.evaluation.comparing import compare
 
 Report = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -105,6 +107,19 @@ def natural(text: object) -> tuple[Any, ...]:
     """A sort key with the numbers in a text as numbers: 9 before 10, and 10x2 before 10x10."""
     parts = re.findall(r"[0-9]+|[^0-9]+", str(text))
     return tuple((0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts)
+
+
+def comparison_text(reports: Sequence[Report]) -> str:
+    """How many of several models answer everything rightly, and where not all do, the mean and the worst."""
+    found = compare(reports)
+    if not found["models"]:
+        return ""
+    told = f"{found['succeeded']:,} of {found['models']:,} models answer everything rightly"
+    if found["succeeded"] == found["models"]:
+        return told
+    return (
+        f"{told}; mean {fraction_text(found['mean'])}, worst {fraction_text(found['worst'])} ({found['worst_model']})"
+    )
 
 
 def report_names(reports: Sequence[Report]) -> list[str]:

@@ -174,6 +174,17 @@ def test_exact_lengths_of_both_operands(symbol: str, lengths: tuple[int, int], s
     assert (draw_exactly(shape, lengths, 400, rng(1), share).digits != problems.digits).any()
 
 
+@pytest.mark.parametrize("symbol", ["+", "-"])
+def test_some_columns_nearly_hand_a_carry_on(symbol: str) -> None:
+    """Sums of 8 and 10 beside those of 9, and differences of 1 beside those of 0: a model has to tell them apart."""
+    found = draw_exactly(Shape(symbol, (12, 12)), (12, 12), 4000, np.random.default_rng(0), carry_share=1.0)
+    first, second = (found.digits[:, side, 1:10].astype(int) for side in (0, 1))
+    off = first + second - 9 if symbol == "+" else first - second
+    exact, above, below = ((off == value).mean() for value in (0, 1, -1))
+    # 0.7 of the columns are linked, 0.15 x 0.85 of these off by one on either side; the others are random.
+    assert 0.5 < exact < 0.65 and 0.08 < above < 0.15 and 0.08 < below < 0.15
+
+
 def test_exact_lengths_with_long_carries_and_signs() -> None:
     for symbol in "+-":
         shape = Shape(symbol, (20, 20), signed=True)

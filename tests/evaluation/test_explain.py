@@ -193,6 +193,8 @@ def test_the_most_attended_come_first() -> None:
     weights = explanation.attention[0, 1, 1]
     assert [weight for _, weight in found] == sorted(weights.tolist(), reverse=True)[:3]
     assert all(weights[token] == weight for token, weight in found)
+    seen = [token for token, _ in explanation.attended(1, 0, 1, 1000)]
+    assert sorted(seen) == np.flatnonzero(weights).tolist() != list(range(len(weights))), "later tokens are not seen"
 
 
 @pytest.mark.parametrize("problem", ["hello", "1/0", "1//0", "3^4"])
