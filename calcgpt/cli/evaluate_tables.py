@@ -93,13 +93,14 @@ def _table(console: Console, rows: Sequence[Report], *titles: str) -> None:
     table = Table(*titles)
     apart = [name for name in ("malformed", "refused") if any(row[name] for row in rows)]
     estimated = any(row["interval"] for row in rows)
+    table.columns[0].overflow = "fold"  # a model's name is never cut
     for title in ("problems", "right", *apart, "exact match", *(["95% interval"] if estimated else [])):
-        table.add_column(title)
-    for column in table.columns[1:]:
+        table.add_column(title, justify="right")
+    for column in table.columns[1 : len(titles)]:
         column.justify = "right"
     for row in rows[:_ROWS]:
         figures = [f"{row[name]:,}" for name in ("problems", "right", *apart)]
-        share = [row_share(row), *([interval_text(row)] if estimated else [])]
+        share = [row_share(row), *([interval_text(row).replace("% to ", " to ")] if estimated else [])]
         table.add_row(*(str(row[title]) for title in titles), *figures, *share)
     console.print(table)
     if len(rows) > _ROWS:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 _SALT = "calcgpt"  # of the ids in an SVG, so that they are the same every time
-_NAMED_PLACES = 5  # as many places have names on an axis
+_NAMED_PLACES = 4  # as many places have names on an axis; longer ones would touch
 
 
 def all_plots(reports: Sequence[Report], records: Records | None = None) -> dict[str, Figure]:

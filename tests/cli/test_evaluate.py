@@ -146,7 +146,9 @@ def test_several_models(tiny_model: Path, own_folder: Path, report: Any, capsys:
         assert (own_folder / "evaluations" / name / "exhaustive" / "report.json").exists()
     assert main(["evaluate", *copies, "--exhaustive", "--require", "1", "--folder", "here"]) == 1
     caught = capsys.readouterr()
-    assert [row[2] for row in _rows(caught.out)] == [str(told[0]["right"])] * 2
+    rows = _rows(caught.out)
+    assert [row[2] for row in rows if row[2]] == [str(told[0]["right"])] * 2
+    assert "".join(row[0] for row in rows) == "".join(copies), "folded and not cut"
     assert caught.err.count("\n") == 2 and caught.err.count("below 1.0") == 2
     assert (own_folder / "here" / "one" / "report.json").exists() and (own_folder / "here" / "two").exists()
 
