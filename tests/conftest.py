@@ -81,8 +81,9 @@ def stub() -> Callable[..., CalcGPT]:
             tokens = torch.from_numpy(self.tokenizer.encode_characters(written.characters))
             tokens[torch.from_numpy(self.mute(problems)), 0] = self.tokenizer.vocab["="]
             ended = torch.from_numpy(~self.endless(problems))
-            scores = torch.full((len(problems), tokens.shape[1] + 1), -0.01)
-            return Completions(tokens, torch.from_numpy(written.lengths), ended, scores)
+            lengths = torch.from_numpy(written.lengths)
+            scores = -0.01 * (torch.arange(tokens.shape[1] + 1) <= lengths[:, None]).float()
+            return Completions(tokens, lengths, ended, scores)
 
     def make(*tasks: Task, notation: Notation | None = None, positions: int = 40, **rules: Any) -> CalcGPT:
         tokenizer = Tokenizer.build(["0123456789+-*/%=()"])

@@ -135,11 +135,12 @@ class ColumnProblems:
                 part[place] = f"-{part[place]}" if index == 0 else f"(-{part[place]})"
         return [self.shape.symbol.join(row) for row in zip(*texts, strict=True)]
 
-    def keys(self) -> Words:
-        """(N,) uint64, a hash of the canonical problem: whatever the widths, and for + and * whatever the order."""
+    def keys(self, ordered: bool = False) -> Words:
+        """(N,) uint64, a hash of the canonical problem: whatever the widths, and for + and * whatever the order, unless
+        `ordered`."""
         parts = np.stack([d.words(self.operand(index)) for index in range(self.digits.shape[1])], 1)
         parts = np.where(self.negative & self.digits.any(2), ~parts, parts)
-        if find_operation(self.shape.symbol).commutative:
+        if find_operation(self.shape.symbol).commutative and not ordered:
             parts = np.sort(parts, 1)
         name = text_keys([self.shape.symbol])[0]
         return reduce(lambda key, part: mix(key ^ part), parts.T, np.full(len(self), name))

@@ -68,7 +68,9 @@ def _generate(options: DataOptions) -> int:
     if estimate["expressions"] > _LARGE:
         if not options.yes:
             raise ConfigError(f"{path} would hold {in_words}: expected --yes to make a file as large as that")
-        _console(stderr=True).print(in_words, highlight=False)
+        from calcgpt.cli.display import terminal
+
+        terminal().print(in_words)
     with _progress("generating") as report:
         problems = generate(spec, report)
     with _progress("writing") as report:
@@ -119,7 +121,9 @@ def _progress(doing: str) -> Iterator[Callable[[int, int], None]]:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = _console(stderr=True)
+    from calcgpt.cli.display import terminal
+
+    console = terminal()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task(doing, total=None)
@@ -145,12 +149,6 @@ def _progress(doing: str) -> Iterator[Callable[[int, int], None]]:
             bar.stop()
 
 
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr)
-
-
 def _analyze(path: Path, as_json: bool) -> int:
     from calcgpt.arithmetic.datasets import analyze
 
@@ -167,7 +165,9 @@ def _show_summary(summary: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = _console()
+    from calcgpt.cli.display import output
+
+    console = output()
     console.print(summary["path"], markup=False, highlight=False, soft_wrap=True)
     counts = Table("", "", show_header=False)
     repeated = summary["duplicates"]

@@ -23,6 +23,16 @@ def terminal() -> rich_console.Console:
     return rich_console.Console(stderr=True, highlight=False)
 
 
+class _Output(rich_console.Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # Rich would end with 1, which says something else
+
+
+def output() -> rich_console.Console:
+    """Standard output, for Rich."""
+    return _Output(highlight=False)
+
+
 def is_live(console: rich_console.Console) -> bool:
     """Whether a display can move there."""
     return console.is_terminal and not console.is_dumb_terminal

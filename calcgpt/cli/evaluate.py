@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from pathlib import Path
@@ -46,10 +47,12 @@ def _check_targets(options: EvaluateOptions) -> None:
     """Raises ConfigError for what could not be written in the end: nobody should learn that after an hour."""
     from calcgpt.runtime.files import check_writable
 
-    if options.report or options.plots:
+    if options.report is not None or options.plots is not None:
         from calcgpt.evaluation.plots import require_matplotlib
 
         require_matplotlib()
+    if options.report is not None and options.table is not None and Path(options.report) == Path(options.table):
+        raise ConfigError(f"--report and --table would both be written to {options.report}")
     for flag, path in (("report", options.report), ("table", options.table), ("plots", options.plots)):
         if path is None:
             continue
@@ -65,6 +68,9 @@ def _solvers(suite: Suite, options: EvaluateOptions) -> list[CalcGPT]:
     from calcgpt.inference.solver import CalcGPT
 
     solvers = [CalcGPT(name, device=options.device) for name in options.models or (None,)]
+    paths = [str(solver.path) for solver in solvers]
+    if twice := [path for path in paths if paths.count(path) > 1]:
+        raise ConfigError(f"expected different models to compare, and got {twice[0]} twice")
     for solver in solvers if len(solvers) > 1 else ():
         check_suite(solver, suite)
     return solvers
@@ -97,14 +103,16 @@ def _suite(options: EvaluateOptions) -> Suite:
 def _evaluate(solver: CalcGPT, suite: Suite, options: EvaluateOptions, command: str) -> Report:
     from calcgpt.cli.display import counting
     from calcgpt.evaluation.judging import evaluate
-    from calcgpt.evaluation.keeping import keep_report
+    from calcgpt.evaluation.keeping import keep_report, kept_problems
 
     folder = _folder(solver, suite, options)
     with counting("evaluating") as progress:
         try:
             report = evaluate(solver, suite, folder=folder, progress=progress)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted; the same command goes on from what is kept in {folder}") from None
+            kept = kept_problems(folder)
+            told = f"{kept:,} problems are kept in {folder}, and the same command goes on from there"
+            raise KeyboardInterrupt(f"interrupted: {told if kept else 'nothing is kept yet'}") from None
     report["command"] = command
     keep_report(folder, report)
     return report
@@ -115,27 +123,32 @@ def _folder(solver: CalcGPT, suite: Suite, options: EvaluateOptions) -> Path:
 
     assert solver.path is not None
     near = ships(solver.path) or solver.path.parent.resolve() == Path(MODELS).resolve()
-    name = solver.path.name if near else "-".join(solver.path.resolve().parts[-2:])
-    if options.folder:
-        return Path(options.folder) / name if len(options.models) > 1 else Path(options.folder)
+    path = solver.path.resolve()
+    mark = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    name = solver.path.name if near else "-".join([*path.parts[-2:], mark])  # two folders may end alike
+    if options.folder is not None:
+        folder = Path(options.folder) / name if len(options.models) > 1 else Path(options.folder)
+        if not options.folder or (folder / "run.json").exists():
+            raise ConfigError(f"--folder: expected a folder for evaluations, not {options.folder or 'nothing'}")
+        return folder
     return Path("evaluations") / name / suite.folder
 
 
 def _write(reports: list[Report], options: EvaluateOptions) -> None:
     """The files that were asked for."""
-    if options.table:
+    if options.table is not None:
         from calcgpt.evaluation.table import write_table
 
         write_table(options.table, reports)
-    if not (options.report or options.plots):
+    if options.report is None and options.plots is None:
         return
     from calcgpt.evaluation.plots import all_plots, save_plots
     from calcgpt.evaluation.report import write_report
 
     records = {report["model"]: _records(report["model"]) for report in reports}
-    if options.report:
+    if options.report is not None:
         write_report(options.report, reports, records)
-    if options.plots:
+    if options.plots is not None:
         save_plots(all_plots(reports, records), Path(options.plots))
 
 

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from calcgpt.arithmetic.parsing import shorten
+from calcgpt.cli.display import output
 from calcgpt.evaluation.lengths import parse_length
 from calcgpt.evaluation.report_text import (
     comparison_text,
     duration_text,
-    fraction_text,
     interval_text,
     percent_text,
     row_share,
@@ -26,7 +26,7 @@ _ROWS = 40  # of a table; more say little on a screen
 
 def show(reports: Sequence[Report]) -> None:
     """Print one report, or several beside each other and then what each got wrong."""
-    console = Console(highlight=False)
+    console = output()
     if len(reports) == 1:
         _show_one(console, reports[0])
         return
@@ -45,13 +45,13 @@ def _show_one(console: Console, report: Report) -> None:
     else:
         if len(report["buckets"]) > len(report["operations"]):
             _table(console, report["buckets"], "operation", "digits")
-        _table(console, [{**row, "carry": row["chain"]} for row in report["carries"]], "operation", "carry")
+        _table(console, report["carries"], "operation", "chain")
     _table(console, sorted(report["cases"], key=lambda row: row["exact_match"]), "case")
     _language(console, report["language"])
     _seen_apart(console, report)
     console.print(_places(report), soft_wrap=True)
     if report["calibration_error"] is not None:
-        apart = fraction_text(report["calibration_error"])
+        apart = percent_text(report["calibration_error"])
         console.print(f"confidence and share of right answers are {apart} apart", soft_wrap=True)
     console.print(f"{_share(report)} in {_seconds(report)}", soft_wrap=True)
     _show_wrong(console, report)
@@ -70,7 +70,7 @@ def _range(part: Report) -> str:
     kind = f" with {' '.join(part['operations'])}" if part["operations"] else ""
     if not part["digits"]:
         return f"of its range{kind}"
-    return f"of 0 to {'9' * max(max(parse_length(each)) for each in part['digits'])}{kind}"
+    return f"of two operands of 0 to {'9' * max(max(parse_length(each)) for each in part['digits'])}{kind}"
 
 
 def _seconds(report: Report) -> str:
@@ -115,7 +115,9 @@ def _grid(console: Console, report: Report) -> None:
         full = sum(row["right"] == row["problems"] for row in cells)
         first, second = (max(row[side] for row in cells) for side in ("first", "second"))
         head = f"{operation} up to {first} x {second} digits"
-        console.print(f"{head}: {full:,} of {len(cells):,} cells all right", soft_wrap=True)
+        empty = first * second - len(cells)
+        trained = f"; of {empty:,} more every problem was trained on, or none can be asked" if empty else ""
+        console.print(f"{head}: {full:,} of {len(cells):,} cells all right{trained}", soft_wrap=True)
         worst = sorted((row for row in cells if row["right"] < row["problems"]), key=lambda row: row["exact_match"])
         _table(console, worst[:_SHOWN], "operation", "first", "second")
 
@@ -152,7 +154,7 @@ def _seen_apart(console: Console, report: Report) -> None:
 def _places(report: Report) -> str:
     """Digit accuracy in a line: the worst place of each operator."""
     if not report["places"]:
-        return "no answer could be read"
+        return "no answer could be read" if report["refused"] < report["problems"] else "nothing could be asked"
     asked, right = (sum(row[name] for row in report["places"]) for name in ("digits", "right"))
     if asked == right:
         return f"every digit of every answer is right: {asked:,}"
@@ -174,16 +176,22 @@ def _compare(console: Console, reports: Sequence[Report]) -> None:
 
 
 def _show_wrong(console: Console, report: Report, title: str = "") -> None:
-    wrong = report["problems"] - report["right"]
-    if not wrong:
-        return
-    shown = report["wrong"][:_SHOWN]
-    head = "wrong answers:" if wrong <= len(shown) else f"the first of {wrong:,} wrong answers:"
-    console.print(f"\n{title}{head}", markup=False, soft_wrap=True)
-    for row in shown:
-        problem, solution = shorten(row["problem"]), shorten(row["solution"])
-        console.print(f"  {problem}={solution}: {row['error'] or _said(row)}", markup=False, soft_wrap=True)
-    if report["failures_file"] and wrong > len(shown):
+    """The wrong answers of which the model was most sure; of what was refused how many, and a reason."""
+    answered = [row for row in report["wrong"] if not row["error"]]
+    wrong = report["problems"] - report["right"] - report["refused"]
+    if wrong:
+        shown = answered[:_SHOWN]
+        some = f"{len(shown):,} of {wrong:,} wrong answers, those of which it was most sure:"
+        head = "wrong answers:" if wrong == len(shown) else some
+        console.print(f"\n{title}{head}", markup=False, soft_wrap=True)
+        for row in shown:
+            problem, solution = shorten(row["problem"]), shorten(row["solution"])
+            console.print(f"  {problem}={solution}: {_said(row)}", markup=False, soft_wrap=True)
+    if report["refused"]:
+        refused = report["wrong"][len(answered) :][:1]  # those that were refused come last
+        reason = "".join(f", such as {shorten(row['problem'])}: {row['error']}" for row in refused)
+        console.print(f"\n{title}{report['refused']:,} refused{reason}", markup=False, soft_wrap=True)
+    if report["failures_file"] and wrong + report["refused"] > min(wrong, _SHOWN):
         console.print(f"all of them: {report['failures_file']}", markup=False, soft_wrap=True)
 
 

@@ -30,6 +30,10 @@ def run(args: list[str]) -> int:
     from calcgpt.cli.explain_options import read
 
     options = read(args)
+    if options.html is not None:
+        from calcgpt.runtime.files import check_writable
+
+        check_writable(options.html)
     solver, name = _load(options)
     return _probe(solver, name, options) if options.probe else _explain(solver, name, options)
 
@@ -48,15 +52,14 @@ def _load(options: ExplainOptions) -> tuple[CalcGPT, str]:
 
 
 def _explain(solver: CalcGPT, name: str, options: ExplainOptions) -> int:
-    from rich.console import Console
-
+    from calcgpt.cli.display import output
     from calcgpt.evaluation.explain import explain
 
     explanation = explain(solver, options.problem, options.top)
     if options.json:
         print(json.dumps({"model": name, **explanation.to_dict()}, ensure_ascii=False))
     else:
-        _show(Console(highlight=False), explanation, options)
+        _show(output(), explanation, options)
     if options.html is not None:
         from calcgpt.evaluation.explain_page import page
         from calcgpt.runtime.files import write_atomic
@@ -162,12 +165,11 @@ def _probe(solver: CalcGPT, name: str, options: ExplainOptions) -> int:
 
 
 def _show_probes(report: Report) -> None:
-    from rich.console import Console
-
+    from calcgpt.cli.display import output
     from calcgpt.evaluation.linear_probes import READABLE
     from calcgpt.evaluation.probes import EQUALS, WRITING
 
-    console = Console(highlight=False)
+    console = output()
     what = "carry" if report["operation"] == "+" else "borrow"
     console.print(
         f"{report['model']}: can the {what} into a column of a {report['operation']} be read off the residual stream?\n"

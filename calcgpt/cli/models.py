@@ -65,8 +65,9 @@ def _facts(model: ModelSummary) -> Run:
 
 
 def _show(models: list[ModelSummary]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from calcgpt.cli.display import output
 
     table = Table()
     table.add_column("model", overflow="fold", ratio=2)
@@ -78,7 +79,7 @@ def _show(models: list[ModelSummary]) -> None:
         name = model.name if model.status == "finished" else f"{model.name} ({model.status})"
         match = _percent(model.run.get("results", {}).get("exact_match"))
         table.add_row(name, describe_data(model.run), _count(_parameters(model.run)), match, _time(model.created))
-    Console(highlight=False).print(table)
+    output().print(table)
 
 
 def _describe(name: str, as_json: bool) -> int:

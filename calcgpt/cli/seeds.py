@@ -78,8 +78,9 @@ def _in_words(row: Row) -> str:
 
 
 def _show(rows: list[Row], trained: list[Row]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from calcgpt.cli.display import output
 
     table = Table("seed", *(("exact match", "loss", "time")))
     for column in table.columns[1:]:
@@ -89,7 +90,7 @@ def _show(rows: list[Row], trained: list[Row]) -> None:
     table.add_section()
     table.add_row("worst", *_cells(_over(trained, _WORST)))
     table.add_row("mean", *_cells(_over(trained, dict.fromkeys(_WORST, mean))))
-    console = Console(highlight=False)
+    console = output()
     console.print(table)
     failed = len(rows) - len(trained)
     folders = Path(trained[0]["output_dir"]).parent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,19 @@ def failures(
             "trained_on": None if trained is None else bool(trained[place]),
             "error": None if answers.refusals is None else answers.refusals[place],
         }
+
+
+def worst(found: Iterable[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """Of some failures those that a person should see first, each problem once: wrong answers before refused problems,
+    and of these the ones of which the model was most sure; else in order."""
+    different: dict[str, dict[str, Any]] = {}
+    for record in found:
+        different.setdefault(record["problem"], record)
+    return sorted(different.values(), key=lambda record: (record["error"] is not None, -_sure(record)))[:most]
+
+
+def _sure(record: dict[str, Any]) -> float:
+    return record["confidence"] or 0.0
 
 
 def first_wrong(answer: str, solution: str) -> int | None:

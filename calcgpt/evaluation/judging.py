@@ -29,7 +29,7 @@ BLOCK = 16_384  # problems asked at a time; bounds the memory
 def evaluate(
     model: CalcGPT | Complete | str | Path,
     suite: Suite | str | Path = DEFAULT,
-    tasks: Sequence[Task] = (),
+    tasks: Sequence[Task] | Task = (),
     folder: str | Path | None = None,
     progress: Progress | None = None,
     device: str | None = None,
@@ -40,7 +40,7 @@ def evaluate(
         model: a model of ours, its name or folder; or a function from prompts such as `12+34=` to what is written after
             each (another library's model, an API).
         suite: a suite, the name of one that comes with the package, or a YAML file.
-        tasks: what to ask; without it what the model was trained on. A function needs it.
+        tasks: what to ask, one range or several; without it what the model was trained on. A function needs it.
         folder: where to keep every failure (failures.jsonl), the report (report.json), and what is needed to go on
             after an interruption, which a call with the same model, suite and folder does. Without it nothing is
             written.
@@ -64,7 +64,7 @@ def evaluate(
     lines = _lines(chosen) if plain else []
     problems = sum(portion.expected for portion in portions)
     total = problems + len(TESTS) * len(lines)
-    kept = Kept(folder, subject, chosen, model)
+    kept = Kept(folder, subject, chosen, model, seen)
     _ask_all(subject, portions, kept, seen, None if progress is None else lambda done: progress(done, total))
     report = {**_head(subject, chosen, model, seen), **kept.tally.figures(chosen.complete), **kept.end()}
     after = None if progress is None else lambda done, _: progress(problems + done, total)

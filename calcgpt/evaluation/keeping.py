@@ -11,15 +11,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from calcgpt.arithmetic.datasets import find_dataset
 from calcgpt.errors import ConfigError
+from calcgpt.evaluation.failures import worst
 from calcgpt.evaluation.subjects import Subject
 from calcgpt.evaluation.suites import Suite
 from calcgpt.evaluation.tally import Tally
 from calcgpt.inference.solver import CalcGPT
-from calcgpt.runtime.files import write_atomic
+from calcgpt.runtime.files import make_folder, write_atomic
 
-_LISTED = 100  # failures that a report lists; the file has all of them
+_LISTED = 100  # failures that a report lists, the worst of them; the file has all
 _INTERVAL = 2.0  # seconds between two writings of the state
 STATE, FAILURES, REPORT = "state.json", "failures.jsonl", "report.json"
 
@@ -30,25 +33,29 @@ class Kept:
     Args:
         folder: where; created with its parents. None keeps nothing on disk.
         subject, suite, model: what is asked of whom. Another answer than the one that the folder is about begins anew.
+        seen: keys of what the model was trained on, where that is known.
     """
 
-    def __init__(self, folder: str | Path | None, subject: Subject, suite: Suite, model: Any):
+    def __init__(
+        self, folder: str | Path | None, subject: Subject, suite: Suite, model: Any, seen: np.ndarray | None = None
+    ):
         self.folder = None if folder is None else Path(folder)
         self.tally, self.portions, self.seconds = Tally(), 0, 0.0
         self.listed: list[dict[str, Any]] = []
         self.resumed = 0  # problems that an interrupted evaluation had asked
         self._written = time.monotonic()
         if self.folder is not None:
-            self._identity = _identity(subject, suite, model)
+            self._identity = _identity(subject, suite, model, seen)
             self._open()
 
     def _open(self) -> None:
         assert self.folder is not None
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             length = self._resume()
             if not self.portions:
-                (self.folder / REPORT).unlink(missing_ok=True)  # it says something else than the failures will
+                for old in (STATE, REPORT):  # they say something else than the failures will
+                    (self.folder / old).unlink(missing_ok=True)
             with open(self.folder / FAILURES, "ab") as file:
                 file.truncate(length)
         except OSError as error:
@@ -74,14 +81,12 @@ class Kept:
     def add(self, seconds: float, found: Iterable[dict[str, Any]]) -> None:
         """Count the seconds that some answers took, and keep those that are wrong."""
         self.seconds += seconds
-        if self.folder is None:
-            self.listed += islice(found, _LISTED - len(self.listed))
-            return
         records = iter(found)
         while some := list(islice(records, 1000)):
-            self.listed += some[: _LISTED - len(self.listed)]
-            with open(self.folder / FAILURES, "a", encoding="utf-8") as file:
-                file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in some)
+            self.listed = worst([*self.listed, *some], _LISTED)
+            if self.folder is not None:
+                with open(self.folder / FAILURES, "a", encoding="utf-8") as file:
+                    file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in some)
 
     def portion_done(self) -> None:
         """A portion is counted: from here an interrupted evaluation goes on."""
@@ -123,19 +128,31 @@ class Kept:
         (self.folder / STATE).unlink(missing_ok=True)
 
 
+def kept_problems(folder: Path) -> int:
+    """How many problems an interrupted evaluation has counted in a folder, from which the same one goes on."""
+    try:
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        return Tally.from_dict(state["tally"]).total()[0]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def keep_report(folder: Path, report: dict[str, Any]) -> None:
     """Write `report.json`, whole or not at all. Raises OSError."""
     write_atomic(folder / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
-def _identity(subject: Subject, suite: Suite, model: Any) -> str:
-    """What tells one evaluation from another: the suite, its data files, the ranges, and the model's weights.
+def _identity(subject: Subject, suite: Suite, model: Any, seen: np.ndarray | None) -> str:
+    """What tells one evaluation from another: the suite, its data files, the ranges, and of the model its weights, how
+    it reads and writes, and what it was trained on.
 
     A function has nothing that could tell, so its evaluation never goes on.
     """
     asked = json.dumps([suite.to_dict(), [task.to_dict() for task in subject.tasks], subject.name], sort_keys=True)
     key = hashlib.sha256(asked.encode("utf-8"))
     if isinstance(model, CalcGPT):
+        key.update(json.dumps([vars(model.notation), model.tokenizer.id_to_token], sort_keys=True).encode("utf-8"))
+        key.update(b"unknown" if seen is None else seen.tobytes())
         for name, weights in sorted(model.model.state_dict().items()):
             key.update(name.encode("utf-8") + weights.detach().cpu().float().numpy().tobytes())
     else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,12 +31,13 @@ from calcgpt.evaluation.lengths import (
     wide,
     widest,
 )
-from calcgpt.evaluation.sampling import among, bucket, check_size, exhaustive_blocks
+from calcgpt.evaluation.sampling import BLOCK, among, bucket, check_size, exhaustive_blocks
 from calcgpt.evaluation.subjects import Subject
 from calcgpt.evaluation.suites import Part, Suite
 
 CARRY_SHARE = 0.3  # of the problems of a length or a cell
-_ATTEMPTS = 20  # draws for what is mostly trained on, or rare
+_ATTEMPTS = 20  # draws in a row that bring nothing new, after which there is hardly anything left
+_BLOCK = 2**16  # problems that are held at a time, about
 _LINES = 100_000  # of a data file, in one portion
 
 
@@ -78,7 +80,7 @@ class Drawer:
         """Every portion of the suite, in order.
 
         Raises:
-            ConfigError: there is nothing to ask, or too much.
+            ConfigError: there is nothing to ask, too much, or the same twice.
         """
         kinds = {
             "uniform": self._uniform,
@@ -90,12 +92,18 @@ class Drawer:
             "robustness": self._robustness,
             "dataset": self._dataset,
         }
-        parts = dict.fromkeys(self.suite.parts)  # the same part twice would draw the same problems twice
-        found = [portion for part in parts for portion in kinds[part.kind](part)]
+        found: dict[str, Portion] = {}
+        by: dict[str, int] = {}  # which part a name is of: each name is a stream of draws
+        for number, part in enumerate(self.suite.parts):
+            for portion in kinds[part.kind](part):
+                if by.setdefault(portion.name, number) != number:
+                    both = f"parts {by[portion.name] + 1} and {number + 1} of the suite {self.suite.name}"
+                    raise ConfigError(f"{both} ask the same problems ({portion.name}): make one part of them")
+                found[portion.name] = portion
         if not found:
             asks = f"the suite {self.suite.name} has nothing to ask {self.subject.name}"
             raise ConfigError(f"{asks}: no operation that it knows, of these lengths")
-        return found
+        return list(found.values())
 
     def _ranges(self, part: Part) -> Iterator[tuple[Task, str]]:
         for task in self.subject.tasks:
@@ -119,7 +127,8 @@ class Drawer:
             alone = replace(task.only(symbol), carry_share=0.0)
             for digits in range(1, most_digits(task) + 1):
                 name = f"uniform {symbol} {digits} {task.min_value} {task.max_value}"
-                yield Portion(name, part.count, partial(self._bucket, alone, digits, part.count, name))
+                count = _at_most(part.count, (digits, digits), 2 if task.min_value < 0 else 1)
+                yield Portion(name, count, partial(self._bucket, alone, digits, part.count, name))
 
     def _bucket(self, task: Task, digits: int, count: int, name: str) -> Iterator[Batch]:
         yield from self._batches(bucket(task, digits, count, self._rng(name), self.seen))
@@ -139,16 +148,17 @@ class Drawer:
         shape = self._shape(symbol, widths)
         name = f"{kind} {symbol} {describe_length(shape)}"
         within = task_within(part, task)
-        return Portion(name, part.count, lambda: iter([Batch(self._draw(shape, part.count, name, within, share))]))
+        count = _at_most(part.count, widths)
+        return Portion(name, count, partial(self._draw, shape, part.count, name, within, share))
 
-    def _draw(self, shape: Shape, count: int, name: str, task: Task | None, share: float) -> ColumnProblems:
+    def _draw(self, shape: Shape, count: int, name: str, task: Task | None, share: float) -> Iterator[Batch]:
         rng = self._rng(name)
         first = None
         if share:  # of long problems those that break stand at the beginning
             widths = (shape.number_width,) * len(shape.widths) if shape.symbol in OPERATORS else shape.widths
             edges = edge_cases(shape.symbol, widths)
             first = ColumnProblems.from_operands(shape.symbol, edges, shape.widths, shape.signed)
-        return self._unseen(lambda size: draw(shape, size, rng, share), count, task, first)
+        yield from map(Batch, _joined(self._unseen(lambda size: draw(shape, size, rng, share), count, task, first)))
 
     def _unseen(
         self,
@@ -156,18 +166,17 @@ class Drawer:
         count: int,
         task: Task | None,
         first: ColumnProblems | None = None,
-    ) -> ColumnProblems:
-        """At most `count` different problems, of the task where one is given, none of them trained on."""
-        parts = [] if first is None else [self._wanted(first, task)]
-        for _ in range(_ATTEMPTS):
-            parts.append(self._wanted(drawn(count), task))
-            found = ColumnProblems.concatenate(parts)
-            signs = found.negative & found.digits.any(2)  # 0 has none
-            _, different = np.unique(np.concatenate([found.digits, signs[..., None]], 2), axis=0, return_index=True)
-            parts = [found[np.sort(different)][:count]]
-            if len(parts[0]) == count:
-                break
-        return parts[0]
+    ) -> Iterator[ColumnProblems]:
+        """At most `count` different problems, of the task where one is given, none of them trained on; some at a time,
+        those of `first` before the drawn ones."""
+        asked, idle = np.zeros(0, np.uint64), 0
+        while len(asked) < count and idle < _ATTEMPTS:
+            found, first = self._wanted(drawn(min(count, _BLOCK)) if first is None else first, task), None
+            keys = found.keys(ordered=True)
+            _, different = np.unique(keys, return_index=True)
+            new = np.sort(different[~among(keys[different], asked)])[: count - len(asked)]
+            asked, idle = np.union1d(asked, keys[new]), 0 if len(new) else idle + 1
+            yield found[new]
 
     def _wanted(self, problems: ColumnProblems, task: Task | None) -> ColumnProblems:
         kept = ~among(self.subject.keys(problems), self.seen)
@@ -178,18 +187,25 @@ class Drawer:
     def _exhaustive(self, part: Part) -> Iterator[Portion]:
         ranges = [replace(task, operations=(symbol,), carry_share=0.0) for task, symbol in self._ranges(part)]
         if part.digits:
-            most = [10 ** max(parse_length(length)) - 1 for length in part.digits]
-            ranges = [Task(task.operations, 0, max(most), task.negative_results) for task in ranges]
-        tasks = [replace(task, max_digits=(), max_operands=2) for task in ranges]
+            most = 10 ** max(max(parse_length(length)) for length in part.digits) - 1
+            ranges = [Task(task.operations, 0, most, task.negative_results) for task in ranges]
+        if any(task.max_operands > 2 and "+" in task.operations for task in ranges):
+            raise ConfigError("every sum of three operands or more is too many: say --digits 2 for those of two")
+        tasks = [replace(task, max_digits=(), max_operands=2, min_value=self._lowest(task)) for task in ranges]
         check_size(tasks)
         for task in tasks if part.digits else ():
             self._check_longest(task)
         for within, task in zip(ranges, tasks, strict=True):
             (symbol,) = task.operations
+            limits = within.widths(symbol) if within.max_digits else None
             for number, build in enumerate(exhaustive_blocks(task, symbol)):
                 name = f"exhaustive {symbol} {task.min_value} {task.max_value} {number}"
-                size = min(2**17, (task.max_value - task.min_value + 1) ** 2 - number * 2**17)
-                yield Portion(name, size, partial(self._block, build, within))
+                size = min(BLOCK, (task.max_value - task.min_value + 1) ** 2 - number * BLOCK)
+                yield Portion(name, size, partial(self._block, build, limits))
+
+    def _lowest(self, task: Task) -> int:
+        """The smallest operand; of a task by digits, whose numbers have no sign of their own, the subject says it."""
+        return -task.max_value if task.max_digits and self.subject.signed else task.min_value
 
     def _check_longest(self, task: Task) -> None:
         """Raises ConfigError where the longest problem is refused, before millions of others are."""
@@ -199,10 +215,11 @@ class Drawer:
         if reason is not None:
             raise ConfigError(f"{self.subject.name} cannot be asked {longest.expressions()[0]}: {reason}")
 
-    def _block(self, build: Callable[[], Problems], task: Task) -> Iterator[Batch]:
+    def _block(self, build: Callable[[], Problems], limits: Widths | None) -> Iterator[Batch]:
         problems = build()
-        # The second operand of a product or division may have fewer digits than the first.
-        yield from self._batches(problems[task.contains(problems)] if task.max_digits else problems)
+        if limits is not None:  # the second operand of a product or division may have fewer digits than the first
+            problems = problems[(np.abs(problems.operands) < 10 ** np.array(limits)).all(1)]
+        yield from self._batches(problems)
 
     def _grid(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
@@ -221,16 +238,21 @@ class Drawer:
                 name = f"grid {symbol} {widths[0]}x{widths[-1]}"
                 shape = Shape(symbol, widths, self.subject.signed)
                 within = task_within(part, task)
-                yield Portion(name, part.count * len(group), partial(self._cells, shape, group, part.count, within))
+                count = sum(_at_most(part.count, cell) for cell in group)
+                yield Portion(name, count, partial(self._cells, shape, group, part.count, within))
 
     def _cells(self, shape: Shape, cells: Sequence[tuple[int, int]], count: int, task: Task | None) -> Iterator[Batch]:
         """All cells of one shape together."""
-        found = []
-        for cell in cells:
-            rng = self._rng(f"cell {shape.symbol} {cell}")
-            drawn = partial(draw_exactly, shape, cell, rng=rng, carry_share=CARRY_SHARE)
-            found.append(self._unseen(drawn, count, task))
-        yield Batch(ColumnProblems.concatenate(found), grid=True)
+
+        def drawn() -> Iterator[ColumnProblems]:
+            for cell in cells:
+                rng = self._rng(f"cell {shape.symbol} {cell}")
+                yield from self._unseen(
+                    partial(draw_exactly, shape, cell, rng=rng, carry_share=CARRY_SHARE), count, task
+                )
+
+        for problems in _joined(drawn()):
+            yield Batch(problems, grid=True)
 
     def _carry(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
@@ -240,7 +262,8 @@ class Drawer:
                 width = max(widths)
                 for length in range(width + (symbol == "+")) if len(widths) == 2 else ():
                     name = f"carry {symbol} {width} {length}"
-                    yield Portion(name, part.count, partial(self._cascades, symbol, width, length, part, task, name))
+                    count = _at_most(part.count, widths)
+                    yield Portion(name, count, partial(self._cascades, symbol, width, length, part, task, name))
 
     def _cascades(self, symbol: str, width: int, length: int, part: Part, task: Task, name: str) -> Iterator[Batch]:
         rng, shape = self._rng(name), self._shape(symbol, (width, width))
@@ -249,7 +272,7 @@ class Drawer:
             found = draw_cascades(symbol, width, length, count, rng)
             return ColumnProblems(shape, found.digits, np.zeros((len(found), 2), bool) if shape.signed else None)
 
-        yield Batch(self._unseen(drawn, part.count, task_within(part, task)))
+        yield from map(Batch, _joined(self._unseen(drawn, part.count, task_within(part, task))))
 
     def _adversarial(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
@@ -278,19 +301,19 @@ class Drawer:
             for longest in widths[-1:]:
                 name = f"robustness {symbol} {longest}"
                 shape, within = self._shape(symbol, longest), task_within(part, task)
-                total = part.count * len(VARIANTS)
+                total = _at_most(part.count, longest) * len(VARIANTS)
                 yield Portion(name, total, partial(self._typed, shape, part.count, name, within))
 
     def _typed(self, shape: Shape, count: int, name: str, task: Task | None) -> Iterator[Batch]:
         rng = self._rng(name)
-        problems = self._unseen(lambda size: draw(shape, size, rng), count, task)
-        pairs = [text.replace("(", "").replace(")", "") for text in problems.expressions()]
-        for variant, write in VARIANTS.items():
-            texts = []
-            for text in pairs:
-                cut = text.index(shape.symbol, 1)
-                texts.append(write(text[:cut], shape.symbol, text[cut + len(shape.symbol) :]))
-            yield Batch(problems, [variant] * len(texts), texts)
+        for problems in _joined(self._unseen(lambda size: draw(shape, size, rng), count, task)):
+            pairs = [text.replace("(", "").replace(")", "") for text in problems.expressions()]
+            for variant, write in VARIANTS.items():
+                texts = []
+                for text in pairs:
+                    cut = text.index(shape.symbol, 1)
+                    texts.append(write(text[:cut], shape.symbol, text[cut + len(shape.symbol) :]))
+                yield Batch(problems, [variant] * len(texts), texts)
 
     def _dataset(self, part: Part) -> Iterator[Portion]:
         assert part.path is not None
@@ -301,3 +324,20 @@ class Drawer:
 
     def _lines(self, lines: list[str]) -> Iterator[Batch]:
         yield from self._batches(scan(lines).problems)
+
+
+def _at_most(count: int, widths: Widths, signs: int = 1) -> int:
+    """At most `count` problems of these widths, or as many as there are."""
+    return min(count, math.prod(signs * 10 ** min(width, 20) for width in widths))
+
+
+def _joined(parts: Iterable[ColumnProblems]) -> Iterator[ColumnProblems]:
+    """The same problems in few blocks of one shape, none of them much larger than what is held at a time."""
+    held: list[ColumnProblems] = []
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held)) >= _BLOCK:
+            yield ColumnProblems.concatenate(held)
+            held = []
+    if held:
+        yield ColumnProblems.concatenate(held)

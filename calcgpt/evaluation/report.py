@@ -16,8 +16,8 @@ from calcgpt.evaluation.report_text import (
     comparison_text,
     duration_text,
     figure_text,
-    fraction_text,
     interval_text,
+    percent_text,
     report_names,
     row_share,
 )
@@ -99,21 +99,27 @@ def _summary(report: Report) -> str:
     """What a reader wants to know first, in a few lines."""
     if not report["problems"]:
         return '<p class="headline">Nothing was asked: the suite has no problem for this model.</p>'
+    interval = f" (95% interval: {interval_text(report)})" if report["interval"] else ""
     headline = (
         f'<p class="headline"><strong>{row_share(report)}</strong> exact match: {report["right"]:,} of '
-        f"{report['problems']:,} problems right (95% interval: {interval_text(report)}).</p>"
+        f"{report['problems']:,} problems right{interval}.</p>"
     )
     lines = [
-        f"Answers that could not be read: {report['malformed']:,}; problems refused: {report['refused']:,}. Both count "
-        "as wrong.",
+        f"Malformed answers: {report['malformed']:,}; problems refused: {report['refused']:,}. Both count as wrong.",
         _seen(report),
-        f"{figure_text(report['milliseconds'])} ms a problem, {figure_text(report['problems_per_second'])} problems a "
-        f"second, {duration_text(report['seconds'])} in all.",
+        _speed(report),
     ]
     if report.get("calibration_error") is not None:
-        error = fraction_text(report["calibration_error"])
+        error = percent_text(report["calibration_error"])
         lines.append(f"Expected calibration error {error}: so far is its confidence from how often it is right.")
     return headline + "\n" + "\n".join(f"<p>{line}</p>" for line in lines)
+
+
+def _speed(report: Report) -> str:
+    if report["milliseconds"] is None:
+        return "No problem could be asked."
+    each, rate = figure_text(report["milliseconds"]), figure_text(report["problems_per_second"])
+    return f"{each} ms a problem, {rate} problems a second, {duration_text(report['seconds'])} in all."
 
 
 def _seen(report: Report) -> str:

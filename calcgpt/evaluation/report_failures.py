@@ -24,19 +24,13 @@ _COMPLETION = 80  # characters shown of one
 _MISSING = "·"  # where one number has a digit and the other none
 
 
-def worst(failures: Sequence[Failure], most: int) -> list[Failure]:
-    """The failures a reader should see first: those of which the model was most sure; then the unknown, as listed."""
-    return sorted(failures, key=lambda failure: -(failure.get("confidence") or 0.0))[:most]
-
-
 def failures_section(report: Report, most: int, level: int = 3) -> str:
     """The worst of a report's failures, and where the others are; nothing where all is right."""
-    failures, wrong = report.get("wrong") or [], report["problems"] - report["right"]
-    if not wrong and not failures:
+    wrong = report["problems"] - report["right"]
+    if not wrong:
         return ""
-    shown = worst(failures, most)
-    listed = f" that are listed here, of {wrong:,} in all" if wrong > len(failures) else ""
-    said = f"{len(shown):,} of {len(failures):,}{listed}; those of which the model was most sure come first."
+    shown = report["wrong"][:most]
+    said = f"{len(shown):,} of {wrong:,}; those of which the model was most sure come first."
     said += f" All are in {code(report['failures_file'])}." if report.get("failures_file") else ""
     articles = "\n".join(map(failure_article, shown))
     return (

@@ -96,7 +96,7 @@ def learning_order(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure
     A place counts as learnt at the first validation from which on at least 99% of its digits are right.
     """
     shown = {name: sorted(_validations(lines).items()) for name, lines in records.items()}
-    shown = {name: points for name, points in shown.items() if points}
+    shown = {name: points for name, points in shown.items() if len(points) > 1}  # a single one shows no order
     if not shown:
         return None
     most = max(len(shares) for points in shown.values() for _, shares in points)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 CAPTIONS: Mapping[str, str] = {
     "length-grid": "Exact match by the number of digits of the first and the second operand.",
-    "by-length": "Exact match by length, with 95% intervals.",
+    "by-length": "Exact match by length; bars are 95% intervals of drawn problems.",
     "by-place": "How many digits of each place are right, from the units upwards, of the answers that can be read.",
-    "by-carry": "Exact match by the longest chain of carries or borrows in a problem, with 95% intervals.",
+    "by-carry": "Exact match by the longest chain of carries or borrows in a problem; bars are 95% intervals of "
+    "drawn problems.",
     "calibration": "How often answers are right, by how sure the model is. On the dashed line it is right as often "
     "as it says; below, how many problems there are of each.",
     "training": "Losses and exact match on held-out problems, by step of the training.",

@@ -11,20 +11,22 @@ from calcgpt.evaluation.report_text import (
     Report,
     Row,
     figure_text,
-    fraction_text,
     interval_text,
     natural,
     operation_text,
+    percent_text,
+    place_text,
     report_names,
     row_share,
+    share_text,
 )
 
 _LONG = 60  # rows; a longer table is folded
 _TITLES = (
-    *("model", "exact match", "95% interval", "right", "problems", "unreadable", "refused"),
+    *("model", "exact match", "95% interval", "right", "problems", "malformed", "refused"),
     *("trained on", "never seen", "calibration error", "ms", "suite", "seed"),
 )
-_FIGURES = ("exact match", "95% interval", "right", "problems", "unreadable")
+_FIGURES = ("exact match", "95% interval", "right", "problems", "malformed", "refused")
 
 
 def model_tables(report: Report) -> str:
@@ -46,6 +48,7 @@ def model_tables(report: Report) -> str:
             report.get("carries"),
             lambda row: [row["operation"], row["chain"]],
         ),
+        _places(report.get("places")),
     ]
     return f'<div class="tables">\n{"".join(parts)}\n</div>' if any(parts) else ""
 
@@ -57,16 +60,32 @@ def _by_length(row: Row) -> tuple[Any, ...]:
 def _counted(caption: str, titles: list[str], rows: Sequence[Row] | None, first: Any) -> str:
     if not rows:
         return ""
-    cells = [(*first(row), *_figures(row)) for row in rows]
-    whole = table(caption, [*titles, *_FIGURES], cells)
+    estimated = any(row["interval"] for row in rows)
+    shown = [name for name in _FIGURES if estimated or name != "95% interval"]
+    cells = [(*first(row), *(_figures(row)[name] for name in shown)) for row in rows]
+    return _folded(caption, table(caption, [*titles, *shown], cells), cells)
+
+
+def _places(rows: Sequence[Row] | None) -> str:
+    if not rows:
+        return ""
+    caption = "Digits by their place, of the answers that can be read"
+    cells = [
+        (row["operation"], place_text(row["place"]), share_text(right, digits), f"{right:,}", f"{digits:,}")
+        for row, right, digits in ((row, row["right"], row["digits"]) for row in rows)
+    ]
+    return _folded(caption, table(caption, ["operation", "place", "right digits", "right", "digits"], cells), cells)
+
+
+def _folded(caption: str, whole: str, cells: Sequence[object]) -> str:
     if len(cells) <= _LONG:
         return whole
     return f"<details><summary>{caption}: {len(cells):,} rows</summary>{whole}</details>"
 
 
-def _figures(row: Row) -> tuple[str, ...]:
-    malformed = f"{row['malformed']:,}" if row.get("malformed") is not None else NOTHING
-    return row_share(row), interval_text(row), f"{row['right']:,}", f"{row['problems']:,}", malformed
+def _figures(row: Row) -> dict[str, str]:
+    counts = {name: f"{row[name]:,}" for name in ("right", "problems", "malformed", "refused")}
+    return {"exact match": row_share(row), "95% interval": interval_text(row), **counts}
 
 
 def comparison(reports: Sequence[Report]) -> str:
@@ -91,7 +110,7 @@ def _line(report: Report, name: str) -> tuple[object, ...]:
         *(f"{report[key]:,}" for key in ("right", "problems", "malformed", "refused")),
         row_share(report["trained_on"]),
         row_share(report["never_seen"]),
-        fraction_text(report["calibration_error"]),
+        NOTHING if report["calibration_error"] is None else percent_text(report["calibration_error"]),
         figure_text(report["milliseconds"]),
         f"{report['suite']} {report['version']}",
         report["seed"],

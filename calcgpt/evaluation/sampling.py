@@ -14,7 +14,9 @@ from calcgpt.arithmetic.spec import MAX_EXPRESSIONS
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
 
-_ATTEMPTS = 30  # draws for a bucket that fills slowly: most of its problems were trained on, or it is small
+_ATTEMPTS = 30  # draws in a row that bring nothing new, after which there is hardly anything left
+_DRAWN = 2**16  # problems drawn at a time, at most
+BLOCK = 2**15  # of every problem there is, in one portion: what an interrupted evaluation may have to ask again
 
 
 def bucket(task: Task, digits: int, count: int, rng: np.random.Generator, seen: np.ndarray) -> Problems:
@@ -24,18 +26,17 @@ def bucket(task: Task, digits: int, count: int, rng: np.random.Generator, seen: 
     found = Problems.concatenate([])
     if low > high:
         return found
-    narrow = replace(task, min_value=low, max_value=high)
-    for _ in range(_ATTEMPTS):
+    narrow, idle = replace(task, min_value=low, max_value=high), 0
+    while len(found) < count and idle < _ATTEMPTS:
         try:
-            drawn = narrow.sample(2 * count, rng)
+            drawn = narrow.sample(min(2 * count, _DRAWN), rng)
         except ConfigError:  # hardly any problem of so few digits is one of the task's
             break
         drawn = drawn[(digit_counts(drawn) == digits) & ~is_seen(drawn, seen)]
-        found = Problems.concatenate([found, drawn])
+        before, found = len(found), Problems.concatenate([found, drawn])
         _, first = np.unique(found.keys(ordered=True), return_index=True)
         found = found[np.sort(first)]
-        if len(found) >= count:
-            break
+        idle = 0 if len(found) > before else idle + 1
     return found[:count]
 
 
@@ -62,7 +63,7 @@ def check_size(tasks: Sequence[Task]) -> None:
         )
 
 
-def exhaustive_blocks(task: Task, symbol: str, block: int = 2**17) -> Iterator[Callable[[], Problems]]:
+def exhaustive_blocks(task: Task, symbol: str, block: int = BLOCK) -> Iterator[Callable[[], Problems]]:
     """Every problem of one operator, in blocks that are built when they are called: by first operand, then second."""
     span = task.max_value - task.min_value + 1
     for start in range(0, span * span, block):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,8 +19,9 @@ from calcgpt.model.catalog import shown_name
 
 Complete = Callable[[list[str]], Sequence[str]]
 """Prompts such as `12+34=` to what is written after each."""
-# A number alone, or with a sentence's mark and more after it; of 1,234 or 46.5 or 4e5 the first digits are not meant.
-_ANSWER = re.compile(r"\s*([+-]?[0-9]+)(?=[.,;:!?)]?(?:\s|$))")
+# A number and no other on its line: of 1,234 or 46 * 2 or 4e5 the first digits are not meant.
+_ANSWER = re.compile(r"\s*([+-]?[0-9]+)[.,;:!?)]?(?:[^\S\n][^\n\d]*)?(?=\n|\Z)")
+_SLACK = 8  # characters that an answer may have beyond its problem's, leading zeros for example
 
 
 @dataclass
@@ -70,12 +71,13 @@ class Subject(Protocol):
         ...
 
 
-def subject_of(model: CalcGPT | Complete, tasks: Sequence[Task] = ()) -> Subject:
+def subject_of(model: CalcGPT | Complete, tasks: Sequence[Task] | Task = ()) -> Subject:
     """What evaluates a model of ours, or a function from prompts to completions, which needs `tasks`.
 
     Raises:
         ConfigError: it is none of these, or there is nothing to ask it.
     """
+    tasks = [tasks] if isinstance(tasks, Task) else tasks
     if isinstance(model, CalcGPT):
         if not (tasks or model.tasks):
             raise ConfigError("this model was trained on text without arithmetic: there are no problems to ask it")
@@ -125,7 +127,7 @@ class PlainSubject(_SolverSubject):
         answers = plain.ask(self.solver, as_problems(problems), progress)
         confidence = np.zeros(len(problems))
         if answers.completions is not None:
-            confidence[answers.rows] = answers.completions.log_probabilities.sum(1).exp().numpy()
+            confidence[answers.rows] = answers.completions.log_probabilities.sum(1).exp().nan_to_num().numpy()
         texts: list[str] = []
 
         def written(row: int) -> tuple[str | None, list[dict[str, Any]] | None]:
@@ -163,7 +165,7 @@ class ColumnSubject(_SolverSubject):
             nothing = Numbers(np.zeros((size, 1), np.uint8), np.zeros(size, bool))
             none = np.zeros(size, bool)
             return Answers(nothing, none, np.zeros(size), [str(error)] * size, lambda row: (None, None))
-        confidence = answers.completions.log_probabilities.double().sum(1).exp().numpy()
+        confidence = answers.completions.log_probabilities.double().sum(1).exp().nan_to_num().numpy()
         texts: list[str] = []
 
         def written(row: int) -> tuple[str | None, list[dict[str, Any]] | None]:
@@ -174,12 +176,19 @@ class ColumnSubject(_SolverSubject):
         return Answers(answers.numbers, answers.readable, confidence, None, written)
 
 
+def _read(completion: str, most: int) -> str | None:
+    """The answer that a completion begins with, or None where that is no number of at most so many characters: a
+    solution has no more than its problem, and one number of a million digits would make all others as wide."""
+    match = _ANSWER.match(completion)
+    return match[1].removeprefix("+") if match and len(match[1]) <= most else None
+
+
 class CallableSubject:
     """A function from prompts to completions: another library's model, or one behind an API.
 
     Args:
         function: given `12+34=` and the like, returns what is written after each: it begins with the answer, a whole
-            number; what follows a space, a line end, or a sentence's mark does not matter.
+            number; other words, but no other number, may follow in its line, and anything in the next ones.
         tasks: what to ask.
     """
 
@@ -201,9 +210,9 @@ class CallableSubject:
 
     def _answers(self, prompts: list[str]) -> Answers:
         texts = self._complete(prompts)
-        found = [_ANSWER.match(text) for text in texts]
-        readable = np.array([match is not None for match in found], bool)
-        answered = numbers_from_texts(["0" if match is None else match[1].lstrip("+") for match in found])
+        found = [_read(text, len(prompt) + _SLACK) for text, prompt in zip(texts, prompts, strict=True)]
+        readable = np.array([answer is not None for answer in found], bool)
+        answered = numbers_from_texts([answer or "0" for answer in found])
         return Answers(answered, readable, None, None, lambda row: (texts[row], None))
 
     def keys(self, problems: ColumnProblems) -> np.ndarray:
@@ -215,6 +224,11 @@ class CallableSubject:
     def _complete(self, prompts: list[str]) -> list[str]:
         texts = self.function(prompts)
         good = isinstance(texts, Sequence) and not isinstance(texts, str) and len(texts) == len(prompts)
-        if not good or not all(isinstance(text, str) for text in texts):
-            raise CalcGPTError(f"{self.name} was given {len(prompts)} prompts: expected a list of as many texts")
-        return list(texts)
+        if good and all(isinstance(text, str) for text in texts):
+            return list(texts)
+        wrong = [] if not good else [type(text).__name__ for text in texts if not isinstance(text, str)]
+        size = f" of {len(texts)}" if isinstance(texts, Sized) else ""
+        came = f"one with {wrong[0]} in it" if wrong else f"{type(texts).__name__}{size}"
+        raise CalcGPTError(
+            f"{self.name} was given {len(prompts)} prompts: expected a list of as many texts, not {came}"
+        )

@@ -121,10 +121,9 @@ class Tally:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Tally:
         """A tally that `to_dict` wrote. Raises KeyError, TypeError or ValueError where something else did."""
-        tables = {
-            name: {tuple(key): np.array(row, np.int64) for key, row in content["tables"][name]} for name in _TABLES
-        }
-        places = {tuple(key): np.array(row, np.int64) for key, row in content["places"]}
+        kept = content["tables"]
+        tables = {name: {tuple(key): np.array(row, np.int64).reshape(4) for key, row in kept[name]} for name in _TABLES}
+        places = {tuple(key): np.array(row, np.int64).reshape(2) for key, row in content["places"]}
         return cls(tables, places, np.array(content["calibration"], float).reshape(len(EDGES) - 1, 3))
 
     def figures(self, complete: bool = False) -> dict[str, Any]:

@@ -279,7 +279,7 @@ class CalcGPT:
         tokens = completions.tokens[row, : int(completions.lengths[row])].tolist()
         if completions.ended[row]:
             tokens.append(self.tokenizer.end_id)
-        probabilities = completions.log_probabilities[row, : len(tokens)].exp().tolist()
+        probabilities = completions.log_probabilities[row, : len(tokens)].exp().nan_to_num().tolist()
         names = self.tokenizer.id_to_token
         return [
             {"token": names[token], "probability": probability}

@@ -55,9 +55,17 @@ def check_writable(path: str | Path) -> None:
     real = Path(os.path.realpath(path))
     if real.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a folder stands where the file should go", str(path))
-    real.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(real.parent)
     with tempfile.TemporaryFile(dir=real.parent):
         pass
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with its parents, where it is missing. Raises OSError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "a file stands where the folder should be", str(folder)) from None
 
 
 def _is_special(path: str | Path) -> bool:

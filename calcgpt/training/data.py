@@ -116,8 +116,11 @@ def _column_tests(config: TrainingConfig, rng: np.random.Generator) -> list[str]
 
 
 def _ranges(examples: Sequence[str]) -> list[Task]:
-    """For each operator of a file the smallest task that holds its problems."""
+    """For each operator of a file the smallest task that holds its problems; nothing where a line is an example and not
+    right, because then the text has an arithmetic of its own, such as that of remainders."""
     found = scan(examples)
+    if not found.right().all():
+        return []
     tasks = []
     for index, symbol in enumerate(found.problems.symbols):
         part = found.problems[found.problems.operation == index]

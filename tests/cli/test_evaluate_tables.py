@@ -38,7 +38,9 @@ def test_the_worst_place_and_the_first_wrong_ones(stub: Any, capsys: Output) -> 
     shown = capsys.readouterr().out
     units = report["places"][0]
     assert f"the worst place is 10^0 of +: {units['right']:,} of {units['digits']:,}" in shown
-    assert "the first of 5,000 wrong answers:" in shown and shown.count("the model says") == 10
+    assert (
+        "10 of 5,000 wrong answers, those of which it was most sure:" in shown and shown.count("the model says") == 10
+    )
 
 
 def test_a_grid_shows_its_worst_cells(stub: Any, capsys: Output) -> None:
@@ -60,6 +62,7 @@ def test_refused_ones_and_slow_ones(stub: Any, capsys: Output) -> None:
     show([{**report, "problems_per_second": 0.25, "seconds": 32.0}])
     shown = capsys.readouterr().out
     assert "refused" in shown and "malformed" not in shown and "32.0 s, 4 s a problem" in shown
+    assert "4 refused, such as " in shown and "wrong answers" not in shown
     assert "places for 2 digits" in shown, "why"
 
 
@@ -67,7 +70,10 @@ def test_a_suite_of_two_ranges_and_what_was_kept(stub: Any, capsys: Output) -> N
     suite = Suite("mine", (Part("exhaustive", digits=("1",)), Part("exhaustive", operations=("-",))))
     show([{**evaluate(stub(Task(("+", "-"), 0, 20)), suite), "resumed": 7}])
     shown = capsys.readouterr().out
-    assert "every problem of 0 to 9 and of its range with -: 641 problems" in shown and "interval" not in shown
+    assert (
+        "every problem of two operands of 0 to 9 and of its range with -: 641 problems" in shown
+        and "interval" not in shown
+    )
     assert "went on after 7 problems" in shown
 
 

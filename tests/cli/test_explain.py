@@ -62,8 +62,9 @@ def test_a_page(own_folder: Path, tiny_model: Path, capsys: Output) -> None:
     text = (own_folder / "page.html").read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>") and "<h1>7+5 = " in text and text.count("<section") == 3
     assert capsys.readouterr().err == "page: page.html\n"
-    assert main(["explain", str(tiny_model), "7+5", "--html", "nowhere/page.html"]) != 0
-    assert capsys.readouterr().err.count("\n") == 1
+    assert main(["explain", str(tiny_model), "7+5", "--html", "page.html/deeper.html"]) == 2
+    caught = capsys.readouterr()
+    assert caught.err.count("\n") == 1 and caught.out == "", "told before anything is computed"
 
 
 def test_without_a_model_it_says_which(capsys: Output) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,9 @@ def test_exhaustive_counts_exactly(stub: Stub, trained: Any) -> None:
     assert [row["problems"] - row["right"] for row in report["operations"]] == list(wrong.values())
     assert calls == sorted(calls) and calls[-1] == (total, total)
     assert len(report["wrong"]) == 100 and report["seconds"] > 0
-    first = report["wrong"][0]
-    assert {key: first[key] for key in ("problem", "answer", "solution", "error")} == {
-        "problem": "1+9",
-        "answer": "11",
-        "solution": "10",
-        "error": None,
-    }
+    (first,) = [row for row in report["wrong"] if row["problem"] == "9-10"]
+    assert (first["answer"], first["solution"], first["error"]) == ("0", "-1", None)
+    assert all(each["confidence"] >= other["confidence"] for each, other in pairwise(report["wrong"]))
     assert json.loads(json.dumps(report)) == report
 
 
@@ -111,7 +108,7 @@ def test_what_was_trained_on_is_not_drawn_and_counts_add_up(suite: str, stub: St
             assert report[key] == sum(row[key] for row in report[table]), table
     assert report["problems"] > 120
     if suite == "quick":
-        assert report["problems"] - report["right"] == len(report["wrong"]) < 100
+        assert report["problems"] - report["right"] >= len(report["wrong"]) > 40, "each problem once"
     assert all(int(row["answer"]) == int(row["solution"]) + 1 for row in report["wrong"])
     assert {row["trained_on"] for row in report["wrong"]} <= {False, suite == "standard"}
     assert json.loads(json.dumps(report)) == report

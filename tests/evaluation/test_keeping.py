@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
@@ -151,11 +152,15 @@ def other_weights(stub: Any) -> dict[str, Any]:
     return {"model": model}
 
 
+def another_notation(stub: Any) -> dict[str, Any]:
+    return {"model": stub(TASK, notation=Notation(reverse=True))}
+
+
 def other_tasks(stub: Any) -> dict[str, Any]:
     return {"model": stub(Task(("+", "-", "*"), 0, 98))}
 
 
-@pytest.mark.parametrize("change", [another_seed, another_count, other_weights, other_tasks])
+@pytest.mark.parametrize("change", [another_seed, another_count, other_weights, another_notation, other_tasks])
 def test_another_evaluation_begins_anew(stub: Callable[..., Any], tmp_path: Path, change: Any) -> None:
     interrupt(stub(TASK), tmp_path)
     options = {"model": stub(TASK), **change(stub)}
@@ -169,13 +174,21 @@ def test_another_evaluation_begins_anew(stub: Callable[..., Any], tmp_path: Path
     assert len(done) > 1.2 * len(again), "all of it was asked, and not what was left"
 
 
+def test_what_was_trained_on_tells_evaluations_apart(stub: Callable[..., Any]) -> None:
+    model = stub(TASK)
+    seen = [None, np.zeros(0, np.uint64), np.array([1, 2], np.uint64), np.array([1, 3], np.uint64)]
+    keys = {keeping._identity(subject_of(model), SUITE, model, each) for each in seen}
+    model.tokenizer.id_to_token.append("x")
+    assert len(keys | {keeping._identity(subject_of(model), SUITE, model, None)}) == 5
+
+
 def test_a_data_file_that_changed_begins_anew(stub: Callable[..., Any], tmp_path: Path) -> None:
     file = tmp_path / "file.txt"
     keys = []
     for lines in ("1+1=2\n", "1+2=3\n"):
         file.write_text(lines)
         model = stub(TASK)
-        keys.append(keeping._identity(subject_of(model), Suite("d", (Part("dataset", path=str(file)),)), model))
+        keys.append(keeping._identity(subject_of(model), Suite("d", (Part("dataset", path=str(file)),)), model, None))
     assert keys[0] != keys[1]
 
 
@@ -207,6 +220,7 @@ def damages() -> dict[str, Callable[[Path], Any]]:
         "no calibration": edit(lambda state: state["tally"].update(calibration=[1, 2])),
         "no portions": edit(lambda state: state.pop("portions")),
         "strange portions": edit(lambda state: state.update(portions="many")),
+        "a row of three": edit(lambda state: state["tally"]["tables"]["all"][0][1].pop()),
         "nothing listed": edit(lambda state: state.update(listed=None)),
         "failures gone": lambda folder: (folder / "failures.jsonl").unlink(),
         "failures cut": lambda folder: (folder / "failures.jsonl").write_text(""),

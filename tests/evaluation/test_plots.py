@@ -227,6 +227,10 @@ def test_when_each_place_was_learnt() -> None:
     assert dots.get_xydata().tolist() == [[60, 0], [40, 1]], "the units were unlearnt again at 40"
 
 
+def test_a_single_validation_shows_no_order() -> None:
+    assert learning_order({"m": RECORDS[:3]}) is None and learning_order({"m": RECORDS}) is not None
+
+
 def test_learnt_is_for_good() -> None:
     assert learnt_at([1, 2, 3], [0.99, 0.99, 1.0]) == 1
     assert learnt_at([1, 2, 3], [1.0, 0.98, 1.0]) == 3

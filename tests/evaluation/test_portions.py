@@ -15,6 +15,7 @@ from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.parsing import parse_expression
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
+from calcgpt.evaluation import portions as portions_module
 from calcgpt.evaluation.cases import VARIANTS
 from calcgpt.evaluation.portions import Drawer
 from calcgpt.evaluation.subjects import subject_of
@@ -202,7 +203,7 @@ def test_operators_that_the_model_does_not_know(stub: Any, suite: str) -> None:
 def test_exhaustive_is_the_models_range_or_what_is_said(model: Any, told: Any) -> None:
     (task,) = model.tasks
     ways: list[tuple[tuple[str, ...], int, int]] = [(("1",), 0, 9)]
-    if task.max_value < 500 or max(task.max_digits, default=3) < 3:
+    if task.max_operands == 2 and (task.max_value < 500 or max(task.max_digits, default=3) < 3):
         ways.append(((), task.min_value, task.max_value))
     for digits, low, high in ways:
         found = [problem for portion in told(model, "exhaustive", digits=digits) for problem in portion]
@@ -213,9 +214,19 @@ def test_exhaustive_is_the_models_range_or_what_is_said(model: Any, told: Any) -
 
 
 def test_exhaustive_of_two_widths(columns_of: Any, told: Any) -> None:
-    found = [problem for part in told(columns_of(max_digits=[2, 1]), "exhaustive") for problem in part]
+    found = [problem for part in told(columns_of(max_digits=[2, 1], max_operands=2), "exhaustive") for problem in part]
     assert Counter(symbol for symbol, _ in found) == {"+": 10**4, "-": 10**4, "*": 1000, "//": 900, "%": 900}
     assert len(set(found)) == len(found)
+
+
+def test_exhaustive_of_signs_and_of_many_operands(columns_of: Any, told: Any) -> None:
+    solver = columns_of(signed=True, max_digits=[1, 1], max_operands=2)
+    found = [problem for part in told(solver, "exhaustive") for problem in part]
+    assert Counter(symbol for symbol, _ in found) == {**dict.fromkeys("+-*", 19 * 19), "//": 19 * 18, "%": 19 * 18}
+    assert len(set(found)) == len(found)
+    with pytest.raises(ConfigError, match="every sum of three operands or more is too many: say --digits 2"):
+        told(columns_of(max_digits=[1, 1]), "exhaustive")
+    assert told(columns_of(max_digits=[1, 1]), "exhaustive", digits=("1",)), "of two operands"
 
 
 # Ways to write
@@ -289,8 +300,37 @@ def test_hard_cases_are_asked_with_signs_where_there_are_any(columns_of: Any, as
 def test_a_grid_has_one_size_and_a_part_is_asked_once(stub: Any, asked_of: Any) -> None:
     with pytest.raises(ConfigError, match="a grid has one size, such as 100 or 20x10, not 2 3"):
         asked_of(stub(PLAIN["0 to 100"]), "grid", digits=("2", "3"))
-    part = Part("carry", 5)
-    drawers = [
-        Drawer(subject_of(stub(PLAIN["0 to 100"])), Suite("x", parts), None) for parts in ((part,), (part, part))
-    ]
-    assert len({len(drawer.portions()) for drawer in drawers}) == 1
+    for more in (Part("carry", 5), Part("carry", 9), Part("carry", 5, operations=("-",))):
+        twice = Suite("x", (Part("uniform", 5), Part("carry", 5), more))
+        with pytest.raises(ConfigError, match=r"parts 2 and 3 of the suite x ask the same problems \(carry . 2 0\)"):
+            Drawer(subject_of(stub(PLAIN["0 to 100"])), twice, None).portions()
+    apart = Suite("x", (Part("carry", 5, operations=("+",)), Part("carry", 9, operations=("-",))))
+    assert Drawer(subject_of(stub(PLAIN["0 to 100"])), apart, None).portions()
+
+
+def test_more_than_there_are_is_all_there_are(stub: Any, asked_of: Any, texts: Any) -> None:
+    for kind in ("uniform", "lengths", "grid", "carry"):
+        for name, batches in asked_of(stub(Task(("+",), 0, 99)), kind, count=10**9, digits=("1",)).items():
+            asked = texts(batches)
+            assert len(asked) == len(set(asked)), name
+            if kind != "carry":
+                assert len(asked) == 100, name
+    suite = Suite("x", (Part("uniform", 10**9, digits=("1",)), Part("robustness", 10**9, digits=("1",))))
+    portions = Drawer(subject_of(stub(Task(("+",), 0, 99))), suite, None).portions()
+    assert [portion.expected for portion in portions] == [100, 600]
+    ranges = Drawer(subject_of(stub(Task(("+",), 0, 99))), Suite("x", (Part("uniform", 10**9),)), None).portions()
+    assert [portion.expected for portion in ranges] == [100, 10_000]
+    assert [sum(map(len, map(texts, [portion.batches()]))) for portion in ranges][0] == 100
+
+
+def test_many_problems_are_drawn_in_blocks(
+    stub: Any, asked_of: Any, texts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions_module, "_BLOCK", 50)
+    for kind in ("lengths", "robustness", "carry"):
+        for name, batches in asked_of(stub(Task(("-",), 0, 99999)), kind, count=230).items():
+            assert max(len(batch.problems) for batch in batches) <= 150 and len(batches) > 1, name
+            if kind == "robustness":
+                batches = [batch for batch in batches if batch.cases and batch.cases[0] == "brackets"]
+            asked = texts(batches)
+            assert len(asked) == len(set(asked)) == 230, name

@@ -12,7 +12,7 @@ import pytest
 
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation.report import html_report, write_report
-from calcgpt.evaluation.report_failures import aligned, failure_article, token_list, worst
+from calcgpt.evaluation.report_failures import aligned, failure_article, token_list
 from calcgpt.evaluation.report_text import (
     fraction_text,
     interval_text,
@@ -96,7 +96,15 @@ def read(page: str) -> Page:
 def row(problems: int, right: int, **more: Any) -> Report:
     share = right / problems if problems else None
     interval = None if share is None else [max(0.0, share - 0.01), min(1.0, share + 0.001)]
-    return {**more, "problems": problems, "right": right, "malformed": 0, "exact_match": share, "interval": interval}
+    return {
+        **more,
+        "problems": problems,
+        "right": right,
+        "malformed": 0,
+        "refused": 0,
+        "exact_match": share,
+        "interval": interval,
+    }
 
 
 def failure(answer: str | None, solution: str, first_wrong: int | None, **more: Any) -> Report:
@@ -130,6 +138,7 @@ def report(model: str = "models/one", **parts: Any) -> Report:
 RECORDS = [
     {"step": 10, "loss": 2.0, "seconds": 0.1},
     {"step": 20, "eval_loss": 1.1, "exact_match": 0.25, "digit_accuracy": [0.995, 0.5]},
+    {"step": 30, "eval_loss": 1.0, "exact_match": 0.5, "digit_accuracy": [0.995, 0.7]},
 ]
 
 
@@ -184,7 +193,7 @@ def test_a_page_of_one_model_says_what_it_should() -> None:
     page = read(html_report([report()], {"models/one": RECORDS}))
     for words in (
         "Evaluation of models/one", "99.67% exact match: 2,990 of 3,000 problems right", "98.67% to 99.77%",
-        "could not be read: 4; problems refused: 1", "trained on: 1,000 of 1,000 right, 100%",
+        "Malformed answers: 4; problems refused: 1", "trained on: 1,000 of 1,000 right, 100%",
         "never seen in training: 1,990 of 2,000 right, 99.50%", "0.4 ms a problem, 2,500 problems a second",
         "Suite standard , version 3, seed 17. What it asks.",
         "Ask the same again: calcgpt evaluate models/one --seed 17", "By operation", "By length", "Special cases",
@@ -264,11 +273,9 @@ def test_failures_that_have_no_answer() -> None:
 
 
 def test_the_surest_failures_come_first(no_plots: None) -> None:
-    rows = [failure("4", "5", 0, confidence=sure) for sure in (0.2, None, 0.9, 0.5)]
-    assert [each["confidence"] for each in worst(rows, 3)] == [0.9, 0.5, 0.2]
-    page = read(html_report([report(wrong=[failure("4", "5", 0)] * 100)]))
+    page = read(html_report([report(**row(3000, 2900), wrong=[failure("4", "5", 0)] * 100)]))
     assert page.tags.count("article") == 20
-    assert "20 of 100" in page.text
+    assert "20 of 100; those of which the model was most sure come first" in page.text
 
 
 def test_low_tokens_are_marked() -> None:
@@ -314,7 +321,7 @@ def empty() -> Iterator[Report]:
     }
     none: Report = {"trained_on": None, "never_seen": None, "calibration_error": None, "failures_file": None}
     yield report(**nothing, **none)
-    yield report(**nothing, **none, **row(0, 0), refused=0, milliseconds=0.0, problems_per_second=0.0, seconds=0.0)
+    yield report(**nothing, **none, **row(0, 0), milliseconds=0.0, problems_per_second=0.0, seconds=0.0)
     yield report(**nothing, trained_on=row(0, 0), never_seen=row(5, 5), **row(5, 5))
 
 

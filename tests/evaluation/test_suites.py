@@ -84,8 +84,11 @@ def test_changes_reach_every_part() -> None:
         ("parts: uniform", "expected a suite with parts"),
         ("parts: [uniform]", "expected a part with a kind"),
         ("parts: [{count: 3}]", "expected a part with a kind"),
-        ("parts: [{kind: uniform, cuont: 3}]", "expected a part with a kind"),
-        ("{parts: [{kind: carry}], sed: 3}", "expected a suite with parts, and perhaps version, seed, description"),
+        (
+            "parts: [{kind: uniform, cuont: 3}]",
+            "part 1: expected of a part kind count digits operations path, not 'cuont'",
+        ),
+        ("{parts: [{kind: carry}], sed: 3}", "expected name, version, seed, description and parts, not 'sed'"),
         ("parts: [{kind: unifrom}]", "expected a part's kind as one of uniform"),
         ("parts: [{kind: [uniform]}]", "expected a part's kind as one of uniform"),
         ("parts: [{kind: null}]", "expected a part's kind as one of uniform"),
@@ -117,6 +120,17 @@ def test_what_cannot_be_a_suite_is_one_line(tmp_path: Path, text: str, message: 
     with pytest.raises(ConfigError, match=message) as caught:
         load_suite(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_data_file_beside_its_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "beside.txt").write_text("1+1=2\n")
+    (tmp_path / "deep" / "mine.yaml").write_text(
+        "parts: [{kind: dataset, path: beside.txt}, {kind: dataset, path: x.txt}, {kind: carry}]"
+    )
+    paths = [part.path for part in load_suite("deep/mine.yaml").parts]
+    assert paths == [str(Path("deep/beside.txt")), "x.txt", None]
 
 
 def test_a_folder_for_each_thing_that_is_asked() -> None:

@@ -40,7 +40,7 @@ class Part:
         digits: lengths such as "100", "20x10" or "30*30"; without it what the model was trained on. Of a grid the most
             digits of each operand.
         operations: of those that the model knows these alone; without it all.
-        path: of a dataset.
+        path: of a dataset; in a YAML file looked for beside that file first.
 
     Raises:
         ConfigError: a value that cannot work.
@@ -157,9 +157,16 @@ def load_suite(name: str | Path) -> Suite:
     else:
         raise ConfigError(f"there is no suite {str(name)!r}: expected {', '.join(suite_names())}, or a YAML file")
     try:
-        return parse_suite(yaml.safe_load(text), Path(name).stem)
+        suite = parse_suite(yaml.safe_load(text), Path(name).stem)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: no YAML: {' '.join(str(error).split())}") from error
+    return replace(suite, parts=tuple(_located(part, Path(name).parent) for part in suite.parts))
+
+
+def _located(part: Part, folder: Path) -> Part:
+    """A part with the path of a data file that lies beside its suite."""
+    beside = None if part.path is None else folder / part.path
+    return replace(part, path=str(beside)) if beside is not None and beside.exists() else part
 
 
 def parse_suite(content: Any, name: str) -> Suite:
@@ -169,15 +176,14 @@ def parse_suite(content: Any, name: str) -> Suite:
         ConfigError: something else is in it.
     """
     known = {"name", "version", "seed", "description", "parts"}
-    if not isinstance(content, dict) or not set(content) <= known or not isinstance(content.get("parts"), list):
-        raise ConfigError(f"{name}: expected a suite with parts, and perhaps version, seed, description")
+    if not isinstance(content, dict) or not isinstance(content.get("parts"), list):
+        raise ConfigError(f"{name}: expected a suite with parts, and perhaps name, version, seed, description")
+    if unknown := [key for key in content if key not in known]:
+        raise ConfigError(f"{name}: expected name, version, seed, description and parts, not {shown_value(unknown[0])}")
     parts = []
     for part in content["parts"]:
-        if not isinstance(part, dict) or not set(part) <= set(Part.__dataclass_fields__) or "kind" not in part:
-            fields = " ".join(Part.__dataclass_fields__)
-            raise ConfigError(f"{name}: expected a part with a kind, and of {fields} no other, not {shown_value(part)}")
         try:
-            parts.append(Part(**part))
+            parts.append(_parse_part(part))
         except ConfigError as error:
             raise ConfigError(f"{name}, part {len(parts) + 1}: {error}") from error
     if not parts:
@@ -193,6 +199,15 @@ def parse_suite(content: Any, name: str) -> Suite:
     if "name" in content and not re.fullmatch(r"\w[\w.-]*", texts["name"]):  # a folder is called so
         raise ConfigError(f"{name}: name must be one word, not {shown_value(texts['name'])}")
     return Suite(parts=tuple(parts), **texts, **numbers)
+
+
+def _parse_part(content: Any) -> Part:
+    if not isinstance(content, dict) or "kind" not in content:
+        raise ConfigError(f"expected a part with a kind, such as {{kind: carry}}, not {shown_value(content)}")
+    fields = list(Part.__dataclass_fields__)
+    if unknown := [key for key in content if key not in fields]:
+        raise ConfigError(f"expected of a part {' '.join(fields)}, not {shown_value(unknown[0])}")
+    return Part(**content)
 
 
 def _folder() -> Any:
