@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class PlainAnswers:
     """What a model made of N problems.
 
-    values: (N,) what it answered, int64 or Python integers; 0 where there is no answer. readable: (N,) whether there is
-    one, with its end. refusals: for each problem why it could not be asked, or None. rows: (M,) the problems that were
-    asked. completions: M completions, None where none was asked.
+    values: (N,) what it answered, int64 or Python integers; anything where there is no answer. readable: (N,) whether
+    there is one, with its end. refusals: for each problem why it could not be asked, or None. rows: (M,) the problems
+    that were asked. completions: M completions, None where none was asked.
     """
 
     values: NDArray[Any]
@@ -46,5 +46,5 @@ def ask(solver: CalcGPT, problems: Problems, progress: Callable[[int], None] | N
     answers.completions = solver.decode(problems if len(rows) == size else problems[rows], progress=report)
     found, answers.readable[rows] = solver.read_answers(answers.completions)
     answers.values = answers.values.astype(found.dtype)
-    answers.values[rows] = np.where(answers.readable[rows], found, 0)
+    answers.values[rows] = found
     return answers

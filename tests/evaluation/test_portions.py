@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -306,6 +307,16 @@ def test_a_grid_has_one_size_and_a_part_is_asked_once(stub: Any, asked_of: Any) 
             Drawer(subject_of(stub(PLAIN["0 to 100"])), twice, None).portions()
     apart = Suite("x", (Part("carry", 5, operations=("+",)), Part("carry", 9, operations=("-",))))
     assert Drawer(subject_of(stub(PLAIN["0 to 100"])), apart, None).portions()
+
+
+def test_cases_keep_their_names_where_some_are_out_of_range(stub: Any, asked_of: Any) -> None:
+    for batches in asked_of(stub(Task(("+", "-"), 0, 50)), "adversarial").values():
+        for batch in batches:
+            for text, case in zip(batch.problems.expressions(), batch.cases or [], strict=True):
+                a, b = map(int, re.split("[+-]", text))
+                assert a <= 50 and b <= 50
+                assert {"equal operands": a == b, "a - a": a == b, "an operand of 0": 0 in (a, b)}.get(case, True), text
+                assert case != "powers of ten" or {a, b} <= {1, 10}
 
 
 def test_more_than_there_are_is_all_there_are(stub: Any, asked_of: Any, texts: Any) -> None:
