@@ -9,6 +9,7 @@ from calcgpt.evaluation.report_html import code, text
 from calcgpt.evaluation.report_text import (
     NOTHING,
     Report,
+    percent_text,
     place_text,
     probability_text,
     shorten_middle,
@@ -79,7 +80,7 @@ def _where(answer: str, solution: str, place: int | None) -> str:
 
 def _circumstances(failure: Failure) -> Iterator[str]:
     if failure.get("confidence") is not None:
-        yield f"Confidence {probability_text(failure['confidence'])}."
+        yield f"Confidence {percent_text(failure['confidence'])}."
     if failure.get("trained_on") is not None:
         yield "It was trained on this problem." if failure["trained_on"] else "Never seen in training."
     if failure.get("case"):

@@ -63,7 +63,7 @@ class Console(Listener):
     def __init__(self, stream: TextIO | None = None):
         self.stream = stream
         self.total: int | None = None
-        self.learnt: dict[int, int] = {}  # place from the units: the step at which it was first found learnt
+        self.learnt: dict[int, int] = {}  # place from the units: the step since which it has been learnt
         self._next = 0
 
     def on_start(self, facts: dict[str, Any]) -> None:
@@ -94,10 +94,13 @@ class Console(Listener):
         self._write(f"done in {results['training_time']:.1f} s: {results['output_dir']}")
 
     def _learn(self, record: dict[str, Any]) -> None:
-        """Say which places a validation found learnt that none before it did."""
+        """Say which places a validation found learnt that were not at the one before; one that is lost again is not."""
         shares = record.get("digit_accuracy")
         if not isinstance(shares, list):  # there is none, or an override measures another thing by this name
             return
+        for place, share in enumerate(shares):
+            if share < LEARNT:
+                self.learnt.pop(place, None)
         new = [place for place, share in enumerate(shares) if share >= LEARNT and place not in self.learnt]
         if new:
             self.learnt.update(dict.fromkeys(new, record["step"]))

@@ -97,7 +97,7 @@ def test_it_says_when_a_place_is_learnt() -> None:
     records = [
         validation(100, [0.9, 0.5, 0.1]),
         validation(200, [0.99, 0.5, 0.1]),
-        validation(300, [0.9, 0.989, 0.1]),  # the units stay learnt
+        validation(300, [1.0, 0.989, 0.1]),
         validation(1_400, [1.0, 1.0, 1.0]),
         validation(1_500, [1.0, 1.0, 1.0]),
     ]
@@ -106,6 +106,21 @@ def test_it_says_when_a_place_is_learnt() -> None:
         "learnt: tens and hundreds at step 1,400",
         "learnt: units at step 200, tens and hundreds at 1,400",
     ]
+
+
+def test_a_place_that_is_lost_counts_from_when_it_is_back() -> None:
+    records = [
+        validation(100, [0.99, 0.5]),
+        validation(200, [0.9, 1.0]),
+        validation(300, [1.0, 1.0]),
+        validation(400, [1.0, 0.9]),
+    ]
+    assert learnt_lines(*records) == [
+        "learnt: units at step 100",
+        "learnt: tens at step 200",
+        "learnt: units at step 300",
+    ]
+    assert learnt_lines(*records[:3])[-1] == "learnt: tens at step 200, units at 300", "as in the plot of a report"
 
 
 def test_one_line_is_not_said_again() -> None:
