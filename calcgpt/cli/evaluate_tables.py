@@ -16,6 +16,7 @@ from calcgpt.evaluation.report_text import (
     duration_text,
     interval_text,
     percent_text,
+    place_text,
     row_share,
 )
 
@@ -159,10 +160,8 @@ def _places(report: Report) -> str:
     if asked == right:
         return f"every digit of every answer is right: {asked:,}"
     worst = min(report["places"], key=lambda row: row["accuracy"])
-    where = f"10^{worst['place']} of {worst['operation']}"
-    return (
-        f"digits: {right:,} of {asked:,} right; the worst place is {where}: {worst['right']:,} of {worst['digits']:,}"
-    )
+    where = f"the {place_text(worst['place'])} of {worst['operation']}"
+    return f"digits: {right:,} of {asked:,} right; worst at {where}: {worst['right']:,} of {worst['digits']:,}"
 
 
 def _compare(console: Console, reports: Sequence[Report]) -> None:
@@ -203,4 +202,4 @@ def _said(row: Report) -> str:
     sure = "" if row["confidence"] is None else f", confidence {percent_text(row['confidence'])}"
     if shorten(answer) == answer or row["first_wrong"] is None:
         return f"the model says {shorten(answer)}{sure}"
-    return f"the model says {shorten(answer)}: the first wrong digit is that of 10^{row['first_wrong']}{sure}"
+    return f"the model says {shorten(answer)}: the first wrong digit is at the {place_text(row['first_wrong'])}{sure}"

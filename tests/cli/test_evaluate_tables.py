@@ -37,7 +37,7 @@ def test_the_worst_place_and_the_first_wrong_ones(stub: Any, capsys: Output) -> 
     show([report])
     shown = capsys.readouterr().out
     units = report["places"][0]
-    assert f"the worst place is 10^0 of +: {units['right']:,} of {units['digits']:,}" in shown
+    assert f"worst at the units of +: {units['right']:,} of {units['digits']:,}" in shown
     assert (
         "10 of 5,000 wrong answers, those of which it was most sure:" in shown and shown.count("the model says") == 10
     )
