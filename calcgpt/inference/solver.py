@@ -80,7 +80,8 @@ class CalcGPT:
         token_details: bool = False,
         progress: Progress | None = None,
     ) -> list[dict[str, Any]]:
-        """Answer problems, each as it would be answered alone.
+        """Answer problems, each as it would be answered alone, but where two tokens are as probable as each other up to
+        rounding.
 
         Args:
             problems: expressions; spaces and a trailing `=` do not matter.

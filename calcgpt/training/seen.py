@@ -18,7 +18,8 @@ from calcgpt.training.source import draw_problems
 
 
 def trained_problems(run: dict[str, Any]) -> np.ndarray | None:
-    """The sorted keys of every problem that a run was trained on, from its run.json.
+    """The sorted keys of every problem that a run was trained on, from its run.json; of a data file those of its whole
+    training side, which a run that ended within its first epoch has not seen all of.
 
     None where that cannot be told: the data file is gone or was changed, the data came from somewhere else, or the run
     went on from another model.
