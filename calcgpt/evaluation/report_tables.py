@@ -71,8 +71,11 @@ def _places(rows: Sequence[Row] | None) -> str:
         return ""
     caption = "Digits by their place, of the answers that can be read"
     cells = [
-        (row["operation"], place_text(row["place"]), share_text(right, digits), f"{right:,}", f"{digits:,}")
-        for row, right, digits in ((row, row["right"], row["digits"]) for row in rows)
+        (
+            *(row["operation"], place_text(row["place"]), share_text(row["right"], row["digits"])),
+            *(f"{row[name]:,}" for name in ("right", "digits")),
+        )
+        for row in rows
     ]
     return _folded(caption, table(caption, ["operation", "place", "right digits", "right", "digits"], cells), cells)
 
@@ -110,7 +113,7 @@ def _line(report: Report, name: str) -> tuple[object, ...]:
         *(f"{report[key]:,}" for key in ("right", "problems", "malformed", "refused")),
         row_share(report["trained_on"]),
         row_share(report["never_seen"]),
-        NOTHING if report["calibration_error"] is None else percent_text(report["calibration_error"]),
+        percent_text(report["calibration_error"]),
         figure_text(report["milliseconds"]),
         f"{report['suite']} {report['version']}",
         report["seed"],

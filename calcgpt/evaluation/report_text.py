@@ -63,8 +63,10 @@ def probability_text(probability: float, decimals: int = 3) -> str:
     return f"{int(probability * whole) / whole:.{decimals}f}"
 
 
-def percent_text(share: float) -> str:
-    """A probability in percent; only what is none says 0%, and only what is all says 100%."""
+def percent_text(share: float | None) -> str:
+    """A probability in percent; only what is none says 0%, and only what is all says 100%; a dash for None."""
+    if share is None:
+        return NOTHING
     if 0 < share < 0.00005:
         return "<0.01%"
     return ">99.99%" if 0.99995 <= share < 1 else f"{share:.2%}"
@@ -75,8 +77,10 @@ def duration_text(seconds: float) -> str:
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:,.0f} s" if seconds < 600 else f"{seconds / 60:,.1f} min"
 
 
-def figure_text(value: float) -> str:
-    """A figure with three places that matter: `0.0123`, `12.3`, `2,500`."""
+def figure_text(value: float | None) -> str:
+    """A figure with three places that matter: `0.0123`, `12.3`, `2,500`; a dash for None."""
+    if value is None:
+        return NOTHING
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -304,6 +304,12 @@ def test_several_models_are_compared_first(no_plots: None) -> None:
     assert rows[:3] == [("models/one", "99.67%"), ("models/two", "99.9996%"), ("models/three", "99.67%")]
 
 
+def test_a_model_that_could_be_asked_nothing_stands_beside_the_others(no_plots: None) -> None:
+    refused = {"refused": 3000, "milliseconds": None, "problems_per_second": None, "calibration_error": None}
+    page = read(html_report([report(), report("models/two", **{**row(3000, 0), **refused}, places=[])]))
+    assert "No problem could be asked." in page.text and "models/two" in page.text
+
+
 def test_long_tables_are_folded(no_plots: None) -> None:
     buckets = [row(10, 9, operation="+", digits=str(digits)) for digits in range(1, 62)]
     page = read(html_report([report(buckets=buckets)]))
