@@ -78,17 +78,6 @@ def test_one_module_writes_to_a_screen() -> None:
     assert users == ["tracking.py"], "the console listener, and it alone"
 
 
-@EVERY_MODULE
-def test_files_and_functions_stay_small(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 350
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            described = ast.get_docstring(node, clean=False)
-            length = (node.end_lineno or 0) - node.lineno + 1 - (described.count("\n") + 1 if described else 0)
-            assert length <= 40, f"{node.name} has {length} lines"
-
-
 def loads(code: str, *modules: str) -> list[str]:
     """Which of the modules a fresh Python has loaded after some code."""
     code += f"\nimport sys; print(*[name for name in {modules!r} if name in sys.modules])"
