@@ -84,10 +84,10 @@ def _show(models: list[ModelSummary]) -> None:
 
 def _describe(name: str, as_json: bool) -> int:
     from calcgpt.model.catalog import find_model
-    from calcgpt.model.folder import read_run
+    from calcgpt.model.folder import read_model
 
-    path = find_model(name)
-    run = read_run(path)
+    stored = read_model(find_model(name))
+    path, run = stored.path, {**stored.run, "status": stored.status}
     if as_json:
         print(json.dumps({"path": str(path), **run}))
         return 0

@@ -80,6 +80,11 @@ def subject_of(model: CalcGPT | Complete, tasks: Sequence[Task] | Task = ()) -> 
     tasks = [tasks] if isinstance(tasks, Task) else tasks
     if isinstance(model, CalcGPT):
         if not (tasks or model.tasks):
+            if model.run.get("status") == "foreign":
+                raise ConfigError(
+                    "this model's folder has no run.json, so what it was trained on is unknown: give evaluate() "
+                    "`tasks` that say what to ask, such as [Task(('+',), 0, 999)]"
+                )
             raise ConfigError("this model was trained on text without arithmetic: there are no problems to ask it")
         return ColumnSubject(model, tasks) if model.notation.work == "columns" else PlainSubject(model, tasks)
     if not callable(model):

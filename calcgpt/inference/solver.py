@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,14 +21,20 @@ from calcgpt.inference.choosing import Completions
 from calcgpt.inference.columns import solve_columns
 from calcgpt.inference.decoding import decode
 from calcgpt.inference.results import refusal
-from calcgpt.model.config import GPTConfig
+from calcgpt.model.classes import NETWORK, build_network, find_classes
 from calcgpt.model.gpt import GPT
 from calcgpt.model.store import find_model, newest_model, read_model
 from calcgpt.runtime.device import resolve_device
 from calcgpt.tokens.encoding import encode_written, unknown_characters
 from calcgpt.tokens.tokenizer import END, PAD, Tokenizer
 
+logger = logging.getLogger(__name__)
+
 Progress = Callable[[int, int], None]
+_UNKNOWN_RUN = (
+    "{} was saved by another library: how its problems are written and what it was trained on is unknown; they are "
+    "written as they are, 12+34= (CalcGPT(folder, notation=...) says otherwise)"
+)
 _WIDE = 40  # digits of a problem, from which on it is not written beside others: no two int64 have more
 
 
@@ -37,34 +44,56 @@ class CalcGPT:
     Args:
         model: the model's folder, or its name under `models/`; without it the newest one there.
         device: cuda, mps or cpu; without it the best there is.
+        classes: the user's own network, notation or task classes that the model was trained with.
+        notation: how problems are written for a model that another library saved, whose folder does not say it; without
+            it as they are, with a warning.
 
     Raises:
-        ModelFolderError: there is no model, or it is damaged.
-        ConfigError: there is no such device.
+        ModelFolderError: there is no model, it is damaged, or was trained with a class that is not given.
+        ConfigError: there is no such device, or a notation is given where the folder has one.
     """
 
-    def __init__(self, model: str | Path | None = None, device: str | None = None):
+    notation: Notation
+    tasks: list[Task]
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        device: str | None = None,
+        classes: Sequence[type] = (),
+        notation: Notation | None = None,
+    ):
         stored = read_model(newest_model() if model is None else find_model(model))
-        config = GPTConfig.from_dict(stored.config)
-        network = GPT(config)
-        network.load_weights(stored.state())
+        if notation is not None and not stored.foreign:
+            raise ConfigError(f"{stored.path} says how its problems are written: leave notation away")
+        network = build_network(stored, classes)
         network.to(resolve_device(device).torch)
-        self._prepare(network, stored.tokenizer, stored.run)
+        self._prepare(network, stored.tokenizer, stored.run, find_classes(stored.run, classes, stored.path))
+        if notation is not None:
+            self.notation = notation
+        elif stored.foreign:
+            logger.warning("%s", _UNKNOWN_RUN.format(stored.path))
         self.path: Path | None = stored.path
 
     @classmethod
-    def from_parts(cls, model: GPT, tokenizer: Tokenizer, run: dict[str, Any] | None = None) -> CalcGPT:
-        """A solver around a model in memory; `run` is what its run.json would say."""
+    def from_parts(
+        cls, model: GPT, tokenizer: Tokenizer, run: dict[str, Any] | None = None, classes: Sequence[type] = ()
+    ) -> CalcGPT:
+        """A solver around a model in memory; `run` is what its run.json would say, `classes` the user's own notation
+        and task.
+        """
         solver = cls.__new__(cls)
-        solver._prepare(model, tokenizer, run or {})
+        needed = {role: name for role, name in ((run or {}).get("classes") or {}).items() if role not in NETWORK}
+        solver._prepare(model, tokenizer, run or {}, find_classes({"classes": needed}, classes, None))
         solver.path = None
         return solver
 
-    def _prepare(self, model: GPT, tokenizer: Tokenizer, run: dict[str, Any]) -> None:
+    def _prepare(self, model: GPT, tokenizer: Tokenizer, run: dict[str, Any], classes: dict[str, type]) -> None:
         self.model, self.tokenizer, self.run = model.eval(), tokenizer, run
+        written, asked = classes.get("notation", Notation), classes.get("task", Task)
         try:
-            self.notation = Notation(**run.get("config", {}).get("notation", {}))
-            self.tasks = [Task(**task) for task in run.get("data", {}).get("tasks", [])]
+            self.notation = written(**run.get("config", {}).get("notation", {}))
+            self.tasks = [asked(**task) for task in run.get("data", {}).get("tasks", [])]
         except (AttributeError, TypeError, ConfigError) as error:
             raise ModelFolderError(f"run.json does not say how the model was trained: {error}") from error
 

@@ -39,9 +39,11 @@ def write_atomic(path: str | Path, data: str | bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         _write_all(os.open(temporary, flags, 0o666), payload, sync=True)
         os.replace(temporary, real)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # a full disk names no file, and the temporary one means nothing to anybody
         raise
     _sync_folder(real.parent)
 
@@ -102,7 +104,7 @@ def _sync_folder(folder: Path) -> None:
 
 def is_vacant(folder: Path) -> bool:
     """Whether nothing stands at this path, or an empty folder does."""
-    return not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
+    return not os.path.lexists(folder) or (folder.is_dir() and not os.listdir(folder))
 
 
 def is_partial(folder: Path, seal: str = SEAL) -> bool:

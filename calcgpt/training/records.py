@@ -23,9 +23,15 @@ def training_loss(losses: list[Tensor], steps_per_epoch: int | None, config: Tra
 
 
 def describe_run(
-    config: TrainingConfig, data: TrainingData, facts: dict[str, Any], results: dict[str, Any]
+    config: TrainingConfig,
+    data: TrainingData,
+    facts: dict[str, Any],
+    results: dict[str, Any],
+    classes: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The content of run.json: config, versions, seed, data identity, how it was computed, results."""
+    """The content of run.json: config, versions, seed, data identity, how it was computed, results, and which classes
+    are the user's own (`own_classes`).
+    """
     return {
         "config": config.to_dict(),
         "seed": config.seed,
@@ -33,4 +39,5 @@ def describe_run(
         "data": {**data.identity, "tasks": [task.to_dict() for task in data.tasks]},
         "execution": facts,
         "results": {name: value for name, value in results.items() if name != "history"},
+        "classes": classes or {},
     }

@@ -21,12 +21,14 @@ def trained_problems(run: dict[str, Any]) -> np.ndarray | None:
     """The sorted keys of every problem that a run was trained on, from its run.json; of a data file those of its whole
     training side, which a run that ended within its first epoch has not seen all of.
 
-    None where that cannot be told: the data file is gone or was changed, the data came from somewhere else, or the run
-    went on from another model.
+    None where that cannot be told: the data file is gone or was changed, the data came from somewhere else, the run
+    went on from another model, or its task or notation is of the user's own class.
 
     Raises:
         ConfigError: run.json's config is none of this version's.
     """
+    if any(role in (run.get("classes") or {}) for role in ("task", "notation", "positions")):
+        return None
     config = TrainingConfig.from_dict(run.get("config", {}))
     data, kind = run.get("data", {}), "file" if config.task is None else "task"
     if config.init_from is not None or data.get("kind") != kind:

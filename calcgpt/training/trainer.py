@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from calcgpt.errors import CalcGPTError, ConfigError
+from calcgpt.model.classes import NETWORK, own_classes
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.model.store import RunFolder
@@ -25,7 +26,7 @@ from calcgpt.training.column_source import ColumnSource, PlacedExamples
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import TrainingData, load_file_data, load_task_data
 from calcgpt.training.execution import Execution, plan
-from calcgpt.training.initial import initial_model, initial_tokenizer
+from calcgpt.training.initial import initial_model, initial_tokenizer, read_initial
 from calcgpt.training.records import describe_run, training_loss
 from calcgpt.training.source import Batch, FileSource, OptimizedDataset, Source, TaskSource, on_device
 from calcgpt.training.tracking import Console, Listener, MetricsFile
@@ -131,7 +132,7 @@ class CalcGPTTrainer:
     def build_tokenizer(self, data: TrainingData) -> Tokenizer:
         """The vocabulary of everything that training and test may show, or that of `init_from`."""
         tokenizer = Tokenizer.build(data.alphabet(self.config), self.config.tokenizer)
-        return tokenizer if self.config.init_from is None else initial_tokenizer(self.config.init_from, tokenizer)
+        return tokenizer if self._initial is None else initial_tokenizer(self._initial, tokenizer)
 
     def build_source(self, data: TrainingData, tokenizer: Tokenizer, maxlen: int) -> Source:
         """Where batches come from."""
@@ -146,7 +147,7 @@ class CalcGPTTrainer:
     def build_model(self, vocab_size: int, maxlen: int) -> GPT:
         """The network, on the CPU, with fresh weights or those of `init_from`."""
         wanted = create_model_config(vocab_size, maxlen, self.config)
-        return GPT(wanted) if self.config.init_from is None else initial_model(self.config.init_from, wanted)
+        return GPT(wanted) if self._initial is None else initial_model(self._initial, wanted)
 
     def build_optimizer(self, model: GPT) -> torch.optim.Optimizer:
         """What updates the weights."""
@@ -187,6 +188,8 @@ class CalcGPTTrainer:
         torch.set_default_dtype(torch.float32)
         # Numbers too small to matter, which processors take a hundred times longer for.
         torch.set_flush_denormal(True)
+        # Read once: its vocabulary and its weights are of one version.
+        self._initial = None if config.init_from is None else read_initial(config.init_from)
         self.data = self.load_data()
         if type(self).build_source is not CalcGPTTrainer.build_source:
             # Batches from elsewhere: what was trained on cannot be told again from the config.
@@ -194,7 +197,12 @@ class CalcGPTTrainer:
         self.tokenizer = self.build_tokenizer(self.data)
         self.maxlen = self.data.longest(self.tokenizer, config)
         self.source = self.build_source(self.data, self.tokenizer, self.maxlen)
-        self.model = self.build_model(len(self.tokenizer), self.maxlen).to(self.device.torch).train()
+        network = self.build_model(len(self.tokenizer), self.maxlen)
+        self._classes = own_classes(
+            network, config.notation, [*self.data.tasks, *([config.task] if config.task else [])]
+        )
+        self.model = network.to(self.device.torch).train()
+        self._initial = None  # its weights need not stay in memory
         self.execution: Execution = plan(config, self.device, self.model)
         self.optimizer = self.build_optimizer(self.model)
         self._parameters = list(self.model.parameters())  # walking the modules takes a while each step
@@ -203,6 +211,7 @@ class CalcGPTTrainer:
         self.history = []
         self._heard_by = [MetricsFile(folder.metrics), *self.callbacks()]
         self._losses, self._done, self._drawn = list[Tensor](), 0, 0
+        folder.rehearse(*self._stored({}), checkpoints=bool(config.save_steps))
         self._started = time.perf_counter()
 
     def _count_steps(self) -> int | None:
@@ -328,8 +337,9 @@ class CalcGPTTrainer:
 
     def _stored(self, results: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any], Tokenizer, dict[str, Any]]:
         state = {name: value.detach().cpu() for name, value in self.model.state_dict().items()}
-        run = describe_run(self.config, self.data, {**self._facts(), "steps": self._done}, results)
-        return state, self.model.config.to_dict(), self.tokenizer, run
+        run = describe_run(self.config, self.data, {**self._facts(), "steps": self._done}, results, self._classes)
+        own = any(role in NETWORK for role in self._classes)
+        return state, self.model.config.to_dict(own), self.tokenizer, run
 
     def _saved(self, path: Path) -> None:
         self.model.eval()

@@ -15,6 +15,7 @@ from calcgpt.arithmetic.scanning import scan
 from calcgpt.inference.decoding import decode
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.inference.verdicts import Verdicts, judge
+from calcgpt.model.classes import own_settings
 from calcgpt.model.gpt import GPT
 from calcgpt.tokens.encoding import encode_texts
 from calcgpt.tokens.tokenizer import Tokenizer
@@ -136,5 +137,7 @@ def _records(answers: list[dict[str, Any]], solutions: list[str]) -> list[dict[s
 
 
 def _solver(model: GPT, tokenizer: Tokenizer, config: TrainingConfig) -> CalcGPT:
-    tasks = [config.task.to_dict()] if config.task else []
-    return CalcGPT.from_parts(model, tokenizer, {"config": config.to_dict(), "data": {"tasks": tasks}})
+    tasks = [config.task] if config.task else []
+    data = {"tasks": [task.to_dict() for task in tasks]}
+    run = {"config": config.to_dict(), "data": data, "classes": own_settings(config.notation, tasks)}
+    return CalcGPT.from_parts(model, tokenizer, run, [type(config.notation), *map(type, tasks)])

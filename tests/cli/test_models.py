@@ -10,6 +10,8 @@ import pytest
 
 from calcgpt.cli.main import main
 from calcgpt.cli.models import describe_data, recipe_of
+from calcgpt.errors import ModelFolderError
+from calcgpt.model.catalog import find_model
 from calcgpt.model.folder import read_run
 from calcgpt.training.recipes import load_recipe
 
@@ -82,3 +84,23 @@ def test_data_in_words() -> None:
     expected = "+ // of 0 to 9,999, no negative results"
     assert describe_data({"data": {"kind": "task", "tasks": [task]}}) == expected
     assert describe_data({}) == "unknown"
+
+
+def test_a_killed_runs_checkpoint_is_described_as_solve_finds_it(
+    own_folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`calcgpt models`, `solve` and the rest find models in one way."""
+    staging = Path("models/sum.running")
+    staging.mkdir(parents=True)
+    shutil.copytree(tiny_model, staging / "checkpoint-2")
+    for name in ("sum.running", "models/sum.running"):
+        assert main(["models", name, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["path"] == str(staging / "checkpoint-2")
+        with pytest.raises(ModelFolderError, match=f"its run was killed; a checkpoint of it is {staging}"):
+            find_model("sum")
+        assert main(["solve", "-m", name, "1+1"]) == 0
+        assert "1+1 = " in capsys.readouterr().out
+    assert main(["models", "--json"]) == 0
+    assert [(model["name"], model["status"]) for model in json.loads(capsys.readouterr().out)] == [
+        ("sum.running", "stopped")
+    ]

@@ -112,3 +112,15 @@ def test_in_a_terminal_a_display_comes_and_goes(in_terminal: Callable[..., tuple
     assert code == 0
     assert "preparing" in screen and "loss" in screen and "━" in screen and "exact match" in screen
     assert "now try" in screen.splitlines()[-1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+@pytest.mark.parametrize("output", ["fine", os.fsdecode(b"bad\xff")], ids=["data", "output"])
+def test_names_that_are_not_utf8_cost_no_training(own_folder: Path, capsys: Output, output: str) -> None:
+    name = os.fsdecode(b"bad\xff.txt") if output == "fine" else "good.txt"
+    Path(name).write_text("1+1=2\n1+2=3\n2+2=4\n2+3=5\n" * 3)
+    args = ["-d", name, "-o", output, "-e", "100000", "--test-split", "0", "--embedding-dim", "8", "--num-heads", "1"]
+    assert main(["train", *args]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("calcgpt: ") and "UTF-8" in said
+    assert os.listdir() == [name]
