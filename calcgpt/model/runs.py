@@ -36,11 +36,10 @@ from calcgpt.runtime.files import (
     replace_folder,
     write_atomic,
 )
-from calcgpt.runtime.locks import acquire, release
+from calcgpt.runtime.locks import Lock, acquire, release
 
 if TYPE_CHECKING:
     import torch
-    from filelock import BaseFileLock
 
     from calcgpt.tokens.tokenizer import Tokenizer
 
@@ -65,7 +64,7 @@ class RunFolder:
         self.staging = whereabouts.beside(self.target, whereabouts.RUNNING)
         self.previous = whereabouts.beside(self.target, whereabouts.PREVIOUS)
         self.interrupted = whereabouts.beside(self.target, whereabouts.INTERRUPTED)
-        self._lock: BaseFileLock | None = None
+        self._lock: Lock | None = None
 
     @property
     def metrics(self) -> Path:
@@ -286,7 +285,7 @@ class RunFolder:
                 remove_folder(self.staging, seal=MARKER)
             raise
 
-    def _acquire(self) -> BaseFileLock:
+    def _acquire(self) -> Lock:
         lock = acquire(whereabouts.lock_of(self.target))
         if lock is None:
             raise RunInProgress(

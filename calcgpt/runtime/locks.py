@@ -1,51 +1,74 @@
-"""A lock file: one process holds it, the system frees it where that process dies, and releasing removes it."""
+"""A lock file: one process holds it, the system frees it where that process dies, and releasing removes it.
+
+filelock locks, but leaves its file (or, by its version, removes it itself: who removes it twice removes another's). So
+where there is flock the few lines that remove it safely are here, and filelock serves Windows.
+"""
 
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _PATIENCE = 0.5  # seconds: whoever asks whether a lock is held holds it for a moment
+_PAUSE = 0.02
 
 
-def acquire(path: Path) -> BaseFileLock | None:
-    """Take a lock, or None where another process, or another part of this one, holds it. Raises OSError.
+@dataclass
+class Lock:
+    """A lock that is held: its file, and what holds it, a descriptor or filelock's lock."""
 
-    filelock (3.24 or later) takes no lock on a file that was removed meanwhile, which makes `release` safe.
-    """
-    from filelock import FileLock, Timeout
+    path: Path
+    holder: int | BaseFileLock
 
-    lock = FileLock(path, timeout=_PATIENCE, thread_local=False)
-    try:
-        lock.acquire(poll_interval=0.02)
-    except Timeout:
-        return None
-    return lock
+    def abandon(self) -> None:
+        """Give the lock back and leave its file, as the system does where a process dies."""
+        if isinstance(self.holder, int):
+            os.close(self.holder)
+        else:
+            self.holder.release()
 
 
-def release(lock: BaseFileLock) -> None:
+def acquire(path: Path) -> Lock | None:
+    """Take a lock, or None where another process, or another part of this one, holds it. Raises OSError."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        lock = _try_filelock(path) if fcntl is None else _try_flock(path)
+        if lock is not None or time.monotonic() > end:
+            return lock
+        time.sleep(_PAUSE)
+
+
+def release(lock: Lock) -> None:
     """Give a lock back and remove its file: while it is held, or on Windows, where that is refused, right after."""
     try:
         with suppress(OSError):
-            os.unlink(lock.lock_file)
+            os.unlink(lock.path)
     finally:  # also where Ctrl-C comes in between
-        lock.release()
+        lock.abandon()
     if os.name == "nt":
         with suppress(OSError):
-            os.unlink(lock.lock_file)
+            os.unlink(lock.path)
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds a lock. Nothing is created, and reading the file is right enough."""
-    try:
-        import fcntl
-    except ImportError:
-        return path.exists() and _taken(path)
+    """Whether somebody holds a lock. Nothing is created, and the right to read the file is enough."""
+    if fcntl is None:
+        lock = _try_filelock(path) if path.exists() else None
+        if lock is not None:
+            release(lock)
+        return lock is None and path.exists()
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except (OSError, ValueError):
@@ -59,13 +82,28 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _taken(path: Path) -> bool:
+def _try_flock(path: Path) -> Lock | None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever held it before may have removed the file since it was opened: then the lock guards no name.
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return Lock(path, descriptor)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _try_filelock(path: Path) -> Lock | None:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=0, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
-        return True
-    release(lock)
-    return False
+        return None
+    return Lock(path, lock)

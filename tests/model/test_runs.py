@@ -346,7 +346,7 @@ def killed(root: Path) -> RunFolder:
     """A run whose process is gone without any goodbye."""
     run = RunFolder(root / "sum").open()
     assert run._lock is not None
-    run._lock.release()  # the system does that; the file stays
+    run._lock.abandon()  # the system does that; the file stays
     run._lock = object()  # type: ignore[assignment]
     return run
 

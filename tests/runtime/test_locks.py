@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from calcgpt.runtime.locks import acquire, is_held, release
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -39,6 +41,8 @@ def test_a_file_that_was_left_is_used_and_removed(tmp_path: Path) -> None:
 MANY = """
 import os, sys
 from pathlib import Path
+import pytest
+
 from calcgpt.runtime.locks import acquire, is_held, release
 lock_file, inside, rounds = Path(sys.argv[1]), Path(sys.argv[2]), 0
 while rounds < 60:
@@ -59,3 +63,14 @@ def test_processes_that_take_and_remove_it_never_hold_it_together(tmp_path: Path
     others = [subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [other.communicate()[0] for other in others] == ["60\n"] * 4
     assert os.listdir(tmp_path) == []
+
+
+def test_where_there_is_no_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """filelock serves there."""
+    monkeypatch.setattr("calcgpt.runtime.locks.fcntl", None)
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    lock = acquire(path)
+    assert lock is not None and is_held(path) and acquire(path) is None
+    release(lock)
+    assert not is_held(path) and os.listdir(tmp_path) == []
