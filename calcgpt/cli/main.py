@@ -10,9 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from calcgpt import __version__
 from calcgpt.errors import CalcGPTError
+
+if TYPE_CHECKING:
+    from calcgpt.cli.signals import Endings
 
 COMMANDS = {
     "recipes": "list the recipes, or show one",
@@ -48,7 +52,7 @@ _USER, _SYSTEM, _INTERRUPTED, _BROKEN_PIPE = 2, 1, 130, 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name) and give the exit code: 0; 2 for what the user did; 1 for what
-    the system did; 130 after Ctrl-C.
+    the system did; 130 after Ctrl-C, and for a training 143 after SIGTERM and 129 after SIGHUP.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -57,6 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
     command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if command == "train":
+        from calcgpt.cli.signals import ENDINGS
+
+        with ENDINGS.handled():
+            return _guarded(command, rest, ENDINGS)
     if command in COMMANDS:
         return _guarded(command, rest)
     if command in ("-h", "--help"):
@@ -82,8 +91,11 @@ def _guarded_print(text: str) -> int:
     return 0
 
 
-def _guarded(command: str, arguments: list[str]) -> int:
-    """Run a subcommand; every error that is somebody's mistake, or the system's, becomes a line and a code."""
+def _guarded(command: str, arguments: list[str], endings: Endings | None = None) -> int:
+    """Run a subcommand; every error that is somebody's mistake, or the system's, becomes a line and a code.
+
+    `endings` knows which signal interrupted it.
+    """
     try:
         with _warnings_shown():
             code: int = import_module(f"calcgpt.cli.{command}").run(arguments)
@@ -93,9 +105,10 @@ def _guarded(command: str, arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt as interrupt:
         _trace()
-        if sys.stderr.isatty():
-            print(file=sys.stderr)  # the terminal shows ^C where the cursor was
-        return _complain(str(interrupt) or "interrupted", _INTERRUPTED)
+        with suppress(OSError):  # after SIGHUP there is no terminal
+            if sys.stderr.isatty():
+                print(file=sys.stderr)  # the terminal shows ^C where the cursor was
+        return _complain(str(interrupt) or "interrupted", _INTERRUPTED if endings is None else endings.code)
     except CalcGPTError as error:
         _trace()
         cause = error.__cause__
@@ -161,7 +174,8 @@ def _warnings_shown() -> Iterator[None]:
 
     class Plain(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            print(f"calcgpt: {record.getMessage()}", file=sys.stderr)
+            with suppress(OSError):  # a terminal that is gone is no reason to lose what is computed
+                print(f"calcgpt: {record.getMessage()}", file=sys.stderr)
 
     logger, handler = logging.getLogger("calcgpt"), Plain(logging.WARNING)
     logger.addHandler(handler)

@@ -46,11 +46,17 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Job:
-    """What one run of the trainer needs: its config, data file (None for a task) and output folder."""
+    """What one run of the trainer needs: its config, data file (None for a task) and output folder.
+
+    origin: what the settings and the data are from, in words. recorded: how long the recipe's own run took, where this
+    is the same run.
+    """
 
     config: TrainingConfig
     dataset: Path | None
     output: Path
+    origin: str = field(default="", compare=False)
+    recorded: object = field(default=None, compare=False)
 
 
 def read(arguments: Sequence[str]) -> tuple[RunOptions, Job]:
@@ -76,7 +82,11 @@ def read(arguments: Sequence[str]) -> tuple[RunOptions, Job]:
     config = TrainingConfig.from_dict(settings)
     # Data of one's own is no recipe: its model must not take the place of one.
     model = recipe.name if name or options.dataset is None else options.dataset.stem
-    return options, Job(config, dataset, options.output or Path("models") / model)
+    own = name is None and (options.dataset is not None or settings["task"] is not None)
+    origin = f"recipe {recipe.name}" if not own else str(options.dataset or "a task of your own")
+    same = config == recipe.config and options.dataset is None
+    output = options.output or Path("models") / model
+    return options, Job(config, dataset, output, origin, recipe.result.get("training_seconds") if same else None)
 
 
 def _check_task(arguments: Sequence[str], dataset: Path | None) -> None:

@@ -18,7 +18,8 @@ from calcgpt.inference.choosing import FEW, Chooser, Completions, gather
 from calcgpt.inference.placed import write_placed
 from calcgpt.model.gpt import GPT
 from calcgpt.model.layouts import KVCache
-from calcgpt.runtime.device import one_thread, side_by_side
+from calcgpt.model.positions import CPU_FLOAT32
+from calcgpt.runtime.device import one_thread, side_by_side, without_autocast
 from calcgpt.tokens.places import place_sequence
 
 CHUNK = 4096  # most prompts that are decoded together
@@ -26,6 +27,7 @@ _CACHED = 2**26  # bytes of their keys and values; many more leave the processor
 SHARING = 64  # prompts from which on looking for common beginnings pays
 
 
+@without_autocast
 @torch.inference_mode()
 def decode(
     model: GPT,
@@ -61,7 +63,8 @@ def decode(
     space = limit if max_new is None else min(max_new, limit)
     choose = Chooser(model, temperature, seed)
     size, config = len(prompts), model.config
-    tokens, log_probabilities = torch.full((size, space), config.pad_id), torch.zeros(size, space)
+    tokens = torch.full((size, space), config.pad_id, device="cpu")
+    log_probabilities = torch.zeros(size, space, **CPU_FLOAT32)
     held = 8 * config.num_layers * config.embedding_dim * min(limit, longest + space)  # bytes that a prompt takes
     done, chunks = 0, list(_chunks(prompts, lengths, max(SHARING, min(CHUNK, _CACHED // held))))
     on_threads = config.positions.plain and model.device.type == "cpu"
@@ -102,8 +105,9 @@ def _complete(choose: Chooser, prompts: Tensor, space: int) -> tuple[Tensor, Ten
     """Tokens and their log-probabilities, (n, space) each, for prompts (n, P) of one length; padding and 0 after the
     end."""
     model = choose.model
-    tokens, log_probabilities = torch.full((len(prompts), space), model.config.pad_id), torch.zeros(len(prompts), space)
-    rows = torch.arange(len(prompts))
+    tokens = torch.full((len(prompts), space), model.config.pad_id, device="cpu")
+    log_probabilities = torch.zeros(len(prompts), space, **CPU_FLOAT32)
+    rows = torch.arange(len(prompts), device="cpu")
     prompts = prompts.to(model.device)
     prefill = _prefill_shared if len(prompts) >= SHARING else _prefill
     hidden, cache = prefill(model, prompts, space)
@@ -141,7 +145,7 @@ def _prefill_shared(model: GPT, prompts: Tensor, space: int) -> tuple[Tensor, KV
     cache = KVCache(model.config, 1, length + space, model.device, model.wte.weight.dtype)
     groups = torch.zeros(size, dtype=torch.int64, device=model.device)  # the cached beginning of each prompt
     none = groups[:0]
-    hidden = torch.empty(0)
+    hidden = torch.empty(0, **CPU_FLOAT32)
     for place in range(length):
         first = differs[:, place].nonzero()[:, 0]
         if len(first) != cache.keys.shape[1]:

@@ -15,14 +15,15 @@ from torch import Tensor
 from calcgpt.inference.choosing import FEW, Chooser, Completions, gather
 from calcgpt.inference.slots import Slots, slots
 from calcgpt.model.gpt import GPT
-from calcgpt.model.positions import PositionEncoding, Sight, scale
-from calcgpt.runtime.device import one_thread
+from calcgpt.model.positions import CPU_FLOAT32, PositionEncoding, Sight, scale
+from calcgpt.runtime.device import one_thread, without_autocast
 from calcgpt.tokens.places import Neighbours, Places
 
 _CACHED = 2**28  # bytes of keys and values that are held at a time
 _BLOCK = 256  # queries of a prompt that look at their keys together
 
 
+@without_autocast
 @torch.inference_mode()
 def decode_placed(
     choose: Chooser,
@@ -45,8 +46,8 @@ def write_placed(
     """`decode_placed` as it is written: tokens and their log-probabilities, (N, space), padding and 0 after the end."""
     size, length = prompts.shape
     space = min(space, len(places) - length)
-    tokens = torch.full((size, space), choose.model.config.pad_id)
-    log_probabilities = torch.zeros(size, space)
+    tokens = torch.full((size, space), choose.model.config.pad_id, device="cpu")
+    log_probabilities = torch.zeros(size, space, **CPU_FLOAT32)
     plan = slots(places, length, length + space, choose.model.device)
     config = choose.model.config
     at_once = max(1, _CACHED // (8 * config.num_layers * config.embedding_dim * plan.count))

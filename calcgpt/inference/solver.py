@@ -43,10 +43,11 @@ class CalcGPT:
         ConfigError: there is no such device.
     """
 
+    @torch.inference_mode(False)  # what is loaded in the middle of one may be trained with later
     def __init__(self, model: str | Path | None = None, device: str | None = None):
         stored = read_model(newest_model() if model is None else find_model(model))
         config = GPTConfig.from_dict(stored.config)
-        network = GPT(config)
+        network = GPT(config, torch.Generator("cpu"))  # the caller's draws are not used up
         network.load_weights(stored.state())
         network.to(resolve_device(device).torch)
         self._prepare(network, stored.tokenizer, stored.run)
@@ -156,8 +157,8 @@ class CalcGPT:
             raise UnsupportedProblem(f"expected a text of 1 to {limit - 1} tokens, not {len(ids)}")
         if max_new_tokens is not None and max_new_tokens < 1:
             raise UnsupportedProblem(f"max_new_tokens must be at least 1, not {max_new_tokens}")
-        prompt = torch.tensor([ids])
-        completions = decode(self.model, prompt, torch.tensor([len(ids)]), max_new_tokens, temperature, seed)
+        prompt, length = torch.tensor([ids], device="cpu"), torch.tensor([len(ids)], device="cpu")
+        completions = decode(self.model, prompt, length, max_new_tokens, temperature, seed)
         return self.texts(completions)[0]
 
     def in_distribution(self, problems: Problems) -> list[bool]:

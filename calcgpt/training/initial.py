@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+import torch
+
 from calcgpt.errors import ConfigError
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
@@ -32,8 +34,10 @@ def initial_tokenizer(name: str, needed: Tokenizer) -> Tokenizer:
     return stored
 
 
-def initial_model(name: str, wanted: GPTConfig) -> GPT:
+def initial_model(name: str, wanted: GPTConfig, generator: torch.Generator | None = None) -> GPT:
     """A network with the model's weights: of the wanted shape, with as many positions as the model has.
+
+    `generator` is what dropout draws from.
 
     Raises:
         ConfigError: its shape is another, or it has too few positions.
@@ -48,6 +52,6 @@ def initial_model(name: str, wanted: GPTConfig) -> GPT:
         raise ConfigError(
             f"init_from {name} has another shape, which the settings must repeat: {'; '.join(differences)}"
         )
-    model = GPT(config)
+    model = GPT(config, generator)
     model.load_weights(stored.state())
     return model
