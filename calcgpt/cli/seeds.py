@@ -29,8 +29,9 @@ def train_seeds(job: Job, count: int, quiet: bool, as_json: bool) -> int:
         try:
             rows.append(_train_one(_with_seed(job, seed), f"seed {seed} ({number + 1} of {count})", quiet))
         except KeyboardInterrupt as interrupt:
-            left = f"; of {count} seeds {count - number - 1} were not begun" if number + 1 < count else ""
-            raise KeyboardInterrupt(f"{str(interrupt) or 'interrupted'}{left}") from interrupt
+            raise KeyboardInterrupt(
+                f"{str(interrupt) or 'interrupted'}; {number} of {count} seeds are trained"
+            ) from interrupt
         if not (quiet or as_json):
             print(_in_words(rows[-1]), flush=True)
     trained = [row for row in rows if "error" not in row]

@@ -83,6 +83,12 @@ class CalcGPTTrainer:
     data: TrainingData
     generator: torch.Generator
 
+    _asked: str | None  # why the run should end, where somebody asked for that
+    _interrupts: bool  # whether that is to be sooner than any run ends
+    _takes_steps: bool
+    _finished: bool  # whether the model that is written is that of a run which came to its end
+    _ending: Undisturbed[Path] | None  # the final write, from when it is decided on
+
     def __init__(
         self,
         config: TrainingConfig,
@@ -212,9 +218,8 @@ class CalcGPTTrainer:
     # The run itself
 
     def _reset(self) -> None:
-        self._asked: str | None = None  # why the run should end, where somebody asked for that
+        self._asked, self._ending = None, None
         self._interrupts = self._takes_steps = self._finished = False
-        self._ending: Undisturbed[Path] | None = None  # the final write, from when it is decided on
 
     def _in_folder(self, folder: RunFolder) -> dict[str, Any]:
         try:
