@@ -44,7 +44,7 @@ def train(job: Job, title: str, quiet: bool) -> tuple[dict[str, Any], TrainingDa
     from calcgpt.cli.signals import ENDINGS
 
     if not quiet:
-        print(_intention(job), file=sys.stderr, flush=True)
+        print(intention(job), file=sys.stderr, flush=True)
     with training_display(title, job.config.max_seconds, quiet) as listeners:
         from calcgpt.training.trainer import CalcGPTTrainer  # with torch: seconds, in which something shows already
 
@@ -67,7 +67,7 @@ def shorten(path: str | Path) -> str:
         return str(path)
 
 
-def _intention(job: Job) -> str:
+def intention(job: Job) -> str:
     """What will be done, in one line: `recipe classic → models/classic: 50 epochs, recorded time 27 min 26 s on …`."""
     config = job.config
     steps = None if config.max_steps is None else f"{config.max_steps:,} steps"

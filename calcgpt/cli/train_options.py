@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, make_dataclass
+from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,7 +84,7 @@ def read(arguments: Sequence[str]) -> tuple[RunOptions, Job]:
     model = recipe.name if name or options.dataset is None else options.dataset.stem
     own = name is None and (options.dataset is not None or settings["task"] is not None)
     origin = f"recipe {recipe.name}" if not own else str(options.dataset or "a task of your own")
-    same = config == recipe.config and options.dataset is None
+    same = replace(config, seed=recipe.config.seed) == recipe.config and options.dataset is None
     output = options.output or Path("models") / model
     return options, Job(config, dataset, output, origin, recipe.result.get("training_seconds") if same else None)
 
