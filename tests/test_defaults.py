@@ -157,9 +157,9 @@ def test_it_gives_the_same_whatever_the_program_set(
 
 
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
-def test_probes_give_the_same_whatever_the_program_set(tiny_model: Path, surroundings: str) -> None:
+def test_probes_give_the_same_whatever_the_program_set(surroundings: str) -> None:
     def probed() -> Any:
-        return probe_carries(CalcGPT(tiny_model, device="cpu"), count=200)
+        return probe_carries(CalcGPT("calculator", device="cpu"), count=200, operation="+")
 
     expected = probed()
     with contextmanager(SURROUNDINGS[surroundings])():
