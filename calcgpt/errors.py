@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _SHOWN = 100  # characters of a value that a message shows
+_LONGEST_PATH = 1000  # characters; a longer one cannot be opened everywhere
 
 
 class CalcGPTError(Exception):
@@ -40,3 +41,9 @@ def shown_value(value: object) -> str:
     except ValueError:  # Python writes no integer of more than 4,300 digits
         return f"a {type(value).__name__} too long to show"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
+def shown_path(path: object) -> str:
+    """A path as a message gives it: quoted where it holds what is no visible text."""
+    text = str(path)
+    return text if text.isprintable() and len(text) <= _LONGEST_PATH else shown_value(text)

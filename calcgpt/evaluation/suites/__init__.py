@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.errors import ConfigError, shown_value
+from calcgpt.runtime.plain_yaml import load_yaml, parse_yaml
 
 KINDS = {
     "uniform": "problems of the model's range, for each operation and number of digits",
@@ -148,25 +148,19 @@ def load_suite(name: str | Path) -> Suite:
         ConfigError: there is none, or it cannot be read.
     """
     if str(name) in suite_names():
-        text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+        content = parse_yaml((_folder() / f"{name}.yaml").read_bytes(), str(name))
     elif str(name).endswith((".yaml", ".yml")):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read the suite {name}: {error}") from error
+        content = load_yaml(name, "suite")
     else:
         raise ConfigError(f"there is no suite {str(name)!r}: expected {', '.join(suite_names())}, or a YAML file")
-    try:
-        suite = parse_suite(yaml.safe_load(text), Path(name).stem)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: no YAML: {' '.join(str(error).split())}") from error
+    suite = parse_suite(content, Path(name).stem)
     return replace(suite, parts=tuple(_located(part, Path(name).parent) for part in suite.parts))
 
 
 def _located(part: Part, folder: Path) -> Part:
     """A part with the path of a data file that lies beside its suite."""
     beside = None if part.path is None else folder / part.path
-    return replace(part, path=str(beside)) if beside is not None and beside.exists() else part
+    return replace(part, path=str(beside)) if beside is not None and os.path.exists(beside) else part
 
 
 def parse_suite(content: Any, name: str) -> Suite:
