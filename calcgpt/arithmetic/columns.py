@@ -26,7 +26,7 @@ from calcgpt.arithmetic import digits as d
 from calcgpt.arithmetic.hashing import Words, mix, mix_with_seed, text_keys
 from calcgpt.arithmetic.integers import digit_counts, format_integer, parse_integer
 from calcgpt.arithmetic.operations import find_operation
-from calcgpt.arithmetic.parsing import parse_expression
+from calcgpt.arithmetic.parsing import parse_expression, tidy
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.errors import UnsupportedProblem
 
@@ -214,7 +214,7 @@ def parse_columns(text: str) -> tuple[str, tuple[int, ...]]:
         DataError: it is no expression.
         UnsupportedProblem: it cannot be asked in columns.
     """
-    bare = re.sub(r"\s*([+=])\s*", r"\1", text.strip()).removesuffix("=")  # a space within a number parts it
+    bare = re.sub(r"\s*([+=])\s*", r"\1", tidy(text)).removesuffix("=")  # a space within a number parts it
     if _SUM.fullmatch(bare):
         return "+", tuple(parse_integer(part) for part in bare.split("+"))
     symbol, a, b = parse_expression(text)

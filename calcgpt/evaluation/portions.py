@@ -11,7 +11,6 @@ import numpy as np
 
 from calcgpt.arithmetic.cascades import OPERATORS, draw_cascades
 from calcgpt.arithmetic.columns import ColumnProblems, Shape, as_problems, by_shape, written_widths
-from calcgpt.arithmetic.datasets import load_dataset
 from calcgpt.arithmetic.drawing import draw, draw_exactly, edge_cases
 from calcgpt.arithmetic.hashing import text_key
 from calcgpt.arithmetic.problems import Problems
@@ -317,7 +316,7 @@ class Drawer:
 
     def _dataset(self, part: Part) -> Iterator[Portion]:
         assert part.path is not None
-        lines = load_dataset(part.path)
+        lines = part.dataset.examples
         for start in range(0, len(lines), _LINES):
             block = lines[start : start + _LINES]
             yield Portion(f"dataset {part.path} {start}", len(block), partial(self._lines, block))

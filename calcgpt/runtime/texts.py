@@ -8,6 +8,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -64,4 +65,5 @@ def lines_of(stream: IO[bytes]) -> Iterator[str]:
             if text.strip():
                 yield text.strip()
     finally:
-        texts.detach()  # the stream stays open: it is the caller's
+        with suppress(ValueError):  # the caller has closed it already
+            texts.detach()  # else it would be closed here

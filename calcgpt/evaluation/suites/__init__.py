@@ -7,11 +7,13 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from calcgpt.arithmetic.datasets import Dataset, read_dataset
 from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.errors import ConfigError, shown_value
 from calcgpt.runtime.plain_yaml import load_yaml, parse_yaml
@@ -68,9 +70,17 @@ class Part:
         if not (isinstance(self.path, str) if self.kind == "dataset" else self.path is None):
             raise ConfigError("a part of kind dataset, and no other, has a path")
 
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data file, read once: several models may be asked, and a pipe gives its lines a single time. Raises
+        DataError."""
+        assert self.path is not None
+        return read_dataset(self.path)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML and JSON hold them."""
-        return {**vars(self), "digits": list(self.digits), "operations": list(self.operations)}
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {**values, "digits": list(self.digits), "operations": list(self.operations)}
 
 
 @dataclass(frozen=True)
