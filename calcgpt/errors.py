@@ -14,6 +14,10 @@ class ConfigError(CalcGPTError, ValueError):
     """A setting, or a combination of settings, that cannot work."""
 
 
+class MissingOperation(ConfigError):
+    """An operation that is not among those of this process: a user's own has to be registered in each."""
+
+
 class DataError(CalcGPTError, ValueError):
     """A data file that is missing, unreadable, malformed or wrong."""
 
