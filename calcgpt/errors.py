@@ -38,6 +38,16 @@ class RunInProgress(CalcGPTError):
     """A folder in which a run is still alive."""
 
 
+MOST_SEED = 2**63 - 1
+"""The largest seed, of whatever: what PyTorch and NumPy both take."""
+
+
+def check_seed(seed: object, name: str = "seed") -> None:
+    """Raises ConfigError unless it is a whole number of 0 to MOST_SEED."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MOST_SEED:
+        raise ConfigError(f"{name} must be a whole number of 0 to 2^63 - 1, not {shown_value(seed)}")
+
+
 def shown_value(value: object) -> str:
     """A value as a message gives it: on one line, and cut where it is long."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calcgpt.cli.streams import note, write_json
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, check_seed
 
 if TYPE_CHECKING:
     from calcgpt.cli.evaluate_options import EvaluateOptions
@@ -86,8 +86,8 @@ def _suite(options: EvaluateOptions) -> Suite:
         raise ConfigError(f"expected one of --suite, --exhaustive and --dataset, and got {given}")
     if options.count is not None and options.count < 1:
         raise ConfigError(f"--count must be at least 1, not {options.count}")
-    if options.seed is not None and options.seed < 0:
-        raise ConfigError(f"--seed must be 0 or more, not {options.seed}")
+    if options.seed is not None:
+        check_seed(options.seed, "--seed")
     if options.dataset is not None:
         if options.count is not None or options.digits or options.operations or options.seed is not None:
             raise ConfigError("--dataset asks every problem of a file: leave --count, --digits and the like away")

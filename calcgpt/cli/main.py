@@ -5,6 +5,7 @@ Imports next to nothing: `calcgpt --help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from importlib import import_module
 
 from calcgpt import __version__
 from calcgpt.cli import streams
-from calcgpt.errors import CalcGPTError, ConfigError
+from calcgpt.errors import CalcGPTError, ConfigError, shown_path
 
 COMMANDS = {
     "recipes": "list the recipes, or show one",
@@ -44,6 +45,7 @@ to begin with:
 
 CALCGPT_DEBUG=1 in the environment shows where an error came from.
 """
+_NO_NAME = {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 _USER, _SYSTEM, _INTERRUPTED, _BROKEN_PIPE = 2, 1, 130, 141
 
 
@@ -116,13 +118,14 @@ def _system_failure(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):  # whoever read us has seen enough
         return _BROKEN_PIPE
     _trace()
-    where = f": {error.filename}" if error.filename else ""
+    where = f": {shown_path(error.filename)}" if error.filename else ""
     return _complain(f"{error.strerror or error}{where}", _USER if _names_nothing(error) else _SYSTEM)
 
 
 def _names_nothing(error: OSError) -> bool:
-    """Whether the user named a file that is not there, or not a file."""
-    return isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError))
+    """Whether the user named a file that is not there, is no file, or cannot be one."""
+    missing = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+    return isinstance(error, missing) or error.errno in _NO_NAME
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from calcgpt.cli.flags import OptionalNumber, Switch, parse, settings_class
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, shown_value
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.recipes import Recipe, load_recipe
 
 COMMAND = "calcgpt train"
 DEFAULT_RECIPE = "classic"
 _SHORT = {"epochs": ["-e"], "batch_size": ["-b"]}
+_MOST_SEEDS = 1000
 _HELP = ("-h", "--help")
 
 
@@ -63,8 +64,8 @@ def read(arguments: Sequence[str]) -> tuple[RunOptions, Job]:
     recipe = load_recipe(name or DEFAULT_RECIPE)
     wants_help = any(argument in _HELP for argument in arguments)
     options = parse(_options_class(recipe), _HELP[-1:] if wants_help else arguments, COMMAND)
-    if options.seeds is not None and options.seeds < 1:
-        raise ConfigError(f"--seeds must be at least 1, not {options.seeds}")
+    if options.seeds is not None and not 1 <= options.seeds <= _MOST_SEEDS:
+        raise ConfigError(f"--seeds must be 1 to {_MOST_SEEDS:,}, not {shown_value(options.seeds)}")
     settings = asdict(options.settings)
     if recipe.config.task is None and not _mentions_task(arguments):
         settings["task"] = None

@@ -26,7 +26,7 @@ from calcgpt.arithmetic.drawing import draw
 from calcgpt.arithmetic.integers import digit_counts
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, check_seed
 from calcgpt.evaluation.explain import look_inside
 from calcgpt.evaluation.linear_probes import CONTROLS, FEWEST, Bits, is_readable, probe, tells
 from calcgpt.evaluation.roles import ANSWER, answer_roles, by_token, places_of
@@ -94,6 +94,7 @@ def probe_carries(
     symbol, task = _choose(solver, operation)
     if count < 8 * FEWEST:
         raise ConfigError(f"expected a count of at least {8 * FEWEST} problems, not {count}")
+    check_seed(seed)
     rng = np.random.default_rng((seed, 1))
     read = _read_columns if solver.notation.work == "columns" else _read_text
     reading, carries, right = read(solver, symbol, task, count, rng)

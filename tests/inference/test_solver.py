@@ -278,7 +278,7 @@ def test_a_folder_is_all_it_needs(solver_of: SolverOf, tmp_path: Path, monkeypat
         {"config": {"notation": {"width": -1}}},
         {"config": {"notation": {"wide": 1}}},
         {"config": []},
-        {"data": {"tasks": [{"operations": ["?"]}]}},
+        {"data": {"tasks": [{"operations": [5]}]}},
         {"data": {"tasks": [5]}},
     ],
 )

@@ -15,7 +15,7 @@ from typing import Any
 
 from calcgpt.arithmetic.datasets import Dataset, read_dataset
 from calcgpt.arithmetic.operations import OPERATIONS
-from calcgpt.errors import ConfigError, shown_value
+from calcgpt.errors import ConfigError, check_seed, shown_value
 from calcgpt.runtime.plain_yaml import load_yaml, parse_yaml
 
 KINDS = {
@@ -196,6 +196,7 @@ def parse_suite(content: Any, name: str) -> Suite:
     for key, value in numbers.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ConfigError(f"{name}: {key} must be a whole number of 0 or more, not {shown_value(value)}")
+    check_seed(numbers["seed"], f"{name}: seed")
     texts = {key: content.get(key, default) for key, default in (("name", name), ("description", ""))}
     for key, value in texts.items():
         if not isinstance(value, str):
