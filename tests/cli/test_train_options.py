@@ -147,7 +147,7 @@ def test_help_shows_the_recipes_defaults_whatever_else_is_wrong(capsys: pytest.C
         ("--task.max-value 9", "set max_steps or max_seconds"),
         ("--task.operations ^ --max-steps 3", "must be some of + - * // %"),
         ("--loss-on questions", "invalid choice 'questions'"),
-        ("--seeds 0", "--seeds must be at least 1, not 0"),
+        ("--seeds 0", "--seeds must be 1 to 1,000, not 0"),
     ],
 )
 def test_what_cannot_work_is_one_line(line: str, expected: str) -> None:
