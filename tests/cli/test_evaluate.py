@@ -243,7 +243,7 @@ def test_in_a_terminal(tiny_model: Path, in_terminal: Callable[..., tuple[int, s
         (["nothing"], "there is no model 'nothing'"),
         (["--count", "0"], "--count must be at least 1, not 0"),
         (["--count", "many"], "--count must be a whole number"),
-        (["--seed", "-1"], "--seed must be 0 or more, not -1"),
+        (["--seed", "-1"], "--seed must be a whole number of 0 to 2^63 - 1, not -1"),
         (["--require", "2"], "--require must be a share of 0 to 1, not 2.0"),
         (["--require", "-0.5"], "--require must be a share of 0 to 1, not -0.5"),
         (["--require", "nan"], "--require must be a share of 0 to 1, not nan"),
