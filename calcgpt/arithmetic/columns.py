@@ -223,14 +223,19 @@ def parse_columns(text: str) -> tuple[str, tuple[int, ...]]:
     return symbol, (a, b)
 
 
+def shape_of(symbol: str, operands: Sequence[int], signed: bool = False) -> Shape:
+    """The shape of a problem."""
+    widths = tuple(len(format_integer(abs(value))) for value in operands)
+    return Shape(symbol, written_widths(symbol, widths), signed)
+
+
 def group(
     parsed: Sequence[tuple[str, tuple[int, ...]]], signed: bool = False
 ) -> list[tuple[NDArray[np.int64], ColumnProblems]]:
     """Operators and operands in groups of one shape each: their places among the given ones, and the group."""
     groups: dict[Shape, list[int]] = {}
     for place, (symbol, operands) in enumerate(parsed):
-        widths = tuple(len(format_integer(abs(value))) for value in operands)
-        groups.setdefault(Shape(symbol, written_widths(symbol, widths), signed), []).append(place)
+        groups.setdefault(shape_of(symbol, operands, signed), []).append(place)
     return [
         (np.array(places), ColumnProblems.from_operands(symbol, [parsed[row][1] for row in places], widths, signed))
         for (symbol, widths, _), places in groups.items()

@@ -126,7 +126,7 @@ class GPT(nn.Module):
         """Take over weights by name; transformers' prefix and its copy of the tied head are understood.
 
         Raises:
-            ModelFolderError: a weight is missing, unknown or of another shape.
+            ModelFolderError: a weight is missing, unknown, of another shape, or not finite.
         """
         state = {name.removeprefix("transformer."): value for name, value in state.items() if name != "lm_head.weight"}
         mine = {name: tuple(value.shape) for name, value in self.state_dict().items()}
@@ -136,6 +136,12 @@ class GPT(nn.Module):
             raise ModelFolderError(
                 f"the weights do not fit config.json: {name} should be {mine.get(name, 'absent')}, "
                 f"and is {theirs.get(name, 'missing')}"
+            )
+        wild = [name for name, value in state.items() if not bool(value.isfinite().all())]
+        if wild:
+            raise ModelFolderError(
+                f"the model's weights are not finite ({wild[0]}): its training diverged; train it again, with a lower "
+                "learning rate"
             )
         self.load_state_dict(state)
 

@@ -94,16 +94,19 @@ class PositionEncoding(nn.Module):
             if isinstance(embedding, nn.Embedding):
                 nn.init.normal_(embedding.weight, std=0.02)
 
-    def embed(self, places: Places, offset: Tensor | None = None, stop: int | None = None) -> Tensor | None:
-        """What is added to the tokens' embeddings: (T, C), with an `offset` (B,) of the ids (B, T, C), or None."""
+    def embed(
+        self, places: Places, offset: Tensor | None = None, stop: int | None = None, start: int = 0
+    ) -> Tensor | None:
+        """What is added to the embeddings of the tokens from `start` to `stop`: (T, C), with an `offset` (B,) of the
+        ids (B, T, C), or None."""
         device = next(self.parameters(), torch.empty(0)).device
         parts: list[Tensor] = []
         if places.segments is not None and places.next_segments is not None:
             both = (self.segment, places.segments), (self.next_segment, places.next_segments)
-            parts += [module(torch.from_numpy(index[:stop]).to(device)) for module, index in both]
+            parts += [module(torch.from_numpy(index[start:stop]).to(device)) for module, index in both]
         if self.scheme.encoding in ("learned", "sinusoidal"):
-            ids = torch.from_numpy(places.ids[:stop]).to(device)
-            anywhere = torch.from_numpy(places.anywhere[:stop]).to(device)
+            ids = torch.from_numpy(places.ids[start:stop]).to(device)
+            anywhere = torch.from_numpy(places.anywhere[start:stop]).to(device)
             moved = ids if offset is None else ids + offset.view(-1, 1, 1)
             absolute = self._learned if self.scheme.encoding == "learned" else self._sinusoidal
             parts.append(absolute(moved, anywhere))

@@ -69,7 +69,7 @@ class Script:
     def __init__(self, model: GPT, tokens: Tensor):
         self.model, self.tokens, self.logits = model, tokens, list[Tensor]()
 
-    def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, logits: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
         token = self.tokens[:, len(self.logits)]
         self.logits.append(logits.clone())
         return token, logits.log_softmax(-1).gather(1, token[:, None])[:, 0]

@@ -7,6 +7,8 @@ import torch
 
 from calcgpt.arithmetic.columns import Shape
 from calcgpt.inference.slots import Slots
+from calcgpt.model.config import GPTConfig
+from calcgpt.model.positions import PositionEncoding
 from calcgpt.tokens.places import place_shape, visible
 from calcgpt.tokens.scheme import Positions
 
@@ -20,11 +22,12 @@ SHAPES = [Shape("+", (6, 6)), Shape("-", (4, 4)), Shape("*", (5, 4)), Shape("//"
 def test_every_key_that_is_seen_is_still_held(shape: Shape, scheme: Positions) -> None:
     places = place_shape(shape, scheme)
     plan = Slots(places, places.prompt, len(places), CPU)
+    encoding = PositionEncoding(GPTConfig(9, 99, 16, 1, 2, 16, positions=scheme))
     held = dict(enumerate(range(places.prompt)))  # slot -> token
     for token in range(places.prompt - 1, len(places) - 1):
         if token >= places.prompt:
             held[plan.of[token]] = token
-        slots, _ = plan.seen(token, None)
+        slots, _ = plan.stretch(token, encoding).seen(token)
         expected = visible(places, token, token + 1).keys.tolist()
         found = range(token + 1) if slots is None else slots.tolist()
         assert [held[slot] for slot in found] == expected
