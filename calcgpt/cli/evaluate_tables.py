@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from calcgpt.arithmetic.parsing import shorten
-from calcgpt.cli.display import output
+from calcgpt.cli.streams import output
 from calcgpt.evaluation.lengths import parse_length
 from calcgpt.evaluation.report_text import (
     comparison_text,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from calcgpt.cli.flags import Switch, parse
+from calcgpt.cli.streams import write_json, write_line
 
 if TYPE_CHECKING:
     from calcgpt.model.catalog import ModelSummary
@@ -41,12 +42,12 @@ def _list(as_json: bool) -> int:
 
     models = list_models()
     if as_json:
-        print(json.dumps([_facts(model) for model in models]))
+        write_json([_facts(model) for model in models])
     elif models:
         _show(models)
     else:
         train = "train one: calcgpt train three-digit (calculator comes with CalcGPT)"
-        print(f"no models in {Path(MODELS).resolve()}; {train}")
+        write_line(f"no models in {Path(MODELS).resolve()}; {train}")
     return 0
 
 
@@ -67,7 +68,7 @@ def _facts(model: ModelSummary) -> Run:
 def _show(models: list[ModelSummary]) -> None:
     from rich.table import Table
 
-    from calcgpt.cli.display import output
+    from calcgpt.cli.streams import output
 
     table = Table()
     table.add_column("model", overflow="fold", ratio=2)
@@ -89,10 +90,10 @@ def _describe(name: str, as_json: bool) -> int:
     path = find_model(name)
     run = read_run(path)
     if as_json:
-        print(json.dumps({"path": str(path), **run}))
+        write_json({"path": str(path), **run})
         return 0
     for label, value in _lines(path, run):
-        print(f"{label:<15}{value}")
+        write_line(f"{label:<15}{value}")
     return 0
 
 
