@@ -109,15 +109,15 @@ def in_words(seconds: float) -> str:
 
 
 @contextmanager
-def counting(doing: str, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
+def counting(doing: str, quiet: bool = False, after: float = 0.0) -> Iterator[Callable[[int, int], None] | None]:
     """A function to call with how many are done, of how many: a bar with the time left in a terminal, a line every ten
-    seconds elsewhere; None for `quiet`.
+    seconds elsewhere; None for `quiet`. What ends within `after` seconds is not shown.
     """
     console = terminal()
     if quiet:
         yield None
     elif not is_live(console):
-        yield _lines(doing)
+        yield _lines(doing, after or _PATIENCE)
     else:
         columns = (
             TextColumn("{task.description}"),
@@ -125,23 +125,33 @@ def counting(doing: str, quiet: bool = False) -> Iterator[Callable[[int, int], N
             TextColumn("{task.fields[count]}"),
             _Left(),
         )
-        with Progress(*columns, console=console, transient=True, expand=True) as progress:
-            task = progress.add_task(doing, total=None, count="")
+        progress = Progress(*columns, console=console, transient=True, expand=True)
+        task, due, hidden = progress.add_task(doing, total=None, count=""), time.monotonic() + after, bool(after)
+        if not hidden:
+            progress.start()
 
-            def report(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total, count=f"{done:,}/{total:,}")
+        def report(done: int, total: int) -> None:
+            nonlocal hidden
+            progress.update(task, completed=done, total=total, count=f"{done:,}/{total:,}")
+            if hidden and time.monotonic() >= due:
+                progress.start()
+                hidden = False
 
+        try:
             yield report
+        finally:
+            progress.stop()
 
 
-def _lines(doing: str) -> Callable[[int, int], None]:
-    started = shown = time.monotonic()
+def _lines(doing: str, after: float) -> Callable[[int, int], None]:
+    started = time.monotonic()
+    due = started + after
 
     def report(done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal due
         now = time.monotonic()
-        if now - shown >= _PATIENCE and 0 < done < total:
-            shown = now
+        if now >= due and 0 < done < total:
+            due = now + _PATIENCE
             left = (now - started) / done * (total - done)
             note(f"{doing}: {done:,} of {total:,}, {in_words(left)} left")
 

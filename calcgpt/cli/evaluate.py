@@ -65,15 +65,15 @@ def _check_targets(options: EvaluateOptions) -> None:
 
 def _solvers(suite: Suite, options: EvaluateOptions) -> list[CalcGPT]:
     """The models, each of them one that the suite has something to ask."""
-    from calcgpt.evaluation.judging import check_suite
+    from calcgpt.evaluation.judging import check_askable, check_suite
     from calcgpt.inference.solver import CalcGPT
 
     solvers = [CalcGPT(name, device=options.device) for name in options.models or (None,)]
     paths = [str(solver.path) for solver in solvers]
     if twice := [path for path in paths if paths.count(path) > 1]:
         raise ConfigError(f"expected different models to compare, and got {twice[0]} twice")
-    for solver in solvers if len(solvers) > 1 else ():
-        check_suite(solver, suite)
+    for solver in solvers:  # one of several that can be asked nothing is a result
+        (check_suite if len(solvers) > 1 else check_askable)(solver, suite)
     return solvers
 
 

@@ -19,6 +19,8 @@ from calcgpt.evaluation.portions import Batch, Drawer, Portion
 from calcgpt.evaluation.sampling import among
 from calcgpt.evaluation.subjects import Complete, PlainSubject, Subject, subject_of
 from calcgpt.evaluation.suites import DEFAULT, Suite, load_suite
+from calcgpt.errors import ConfigError
+from calcgpt.inference.columns import at_once
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.training.seen import trained_problems
 
@@ -79,6 +81,14 @@ def check_suite(model: CalcGPT, suite: Suite) -> None:
     Drawer(subject_of(model), suite, None).portions()
 
 
+def check_askable(model: CalcGPT, suite: Suite) -> None:
+    """Raises ConfigError where the model would refuse every problem, as well as where `evaluate` would."""
+    drawer = Drawer(subject_of(model), suite, None)
+    reasons = [drawer.refusal(portion) for portion in drawer.portions()]
+    if None not in reasons:
+        raise ConfigError(f"{reasons[0]}: the suite {suite.name} has nothing else to ask")
+
+
 def _lines(suite: Suite) -> list[str]:
     """The lines of its data files."""
     return [line for part in suite.parts if part.path is not None for line in load_dataset(part.path)]
@@ -95,7 +105,7 @@ def _ask_all(
     for number, portion in enumerate(portions):
         if number >= kept.portions:
             before, end = done, done + portion.expected
-            for part in (part for batch in portion.batches() for part in _split(batch)):
+            for part in (part for batch in portion.batches() for part in _split(subject, batch)):
                 report = None if progress is None else partial(_report, progress, before, end)
                 _ask(subject, part, kept, seen, report)
                 before += len(part.problems)
@@ -109,10 +119,11 @@ def _report(progress: Callable[[int], None], before: int, end: int, done: int) -
     progress(min(before + done, end))  # a portion may have more problems than was expected
 
 
-def _split(batch: Batch) -> Iterator[Batch]:
+def _split(subject: Subject, batch: Batch) -> Iterator[Batch]:
     """A batch in blocks."""
-    for start in range(0, len(batch.problems), BLOCK):
-        rows = slice(start, start + BLOCK)
+    size = min(BLOCK, at_once(batch.problems.shape)) if subject.columns else BLOCK
+    for start in range(0, len(batch.problems), size):
+        rows = slice(start, start + size)
         cases = None if batch.cases is None else batch.cases[rows]
         texts = None if batch.texts is None else batch.texts[rows]
         yield Batch(batch.problems[rows], cases, texts, batch.grid)

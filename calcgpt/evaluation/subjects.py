@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from calcgpt.arithmetic.accuracy import numbers, numbers_from_texts
-from calcgpt.arithmetic.columns import ColumnProblems, Numbers, as_problems
+from calcgpt.arithmetic.columns import ColumnProblems, Numbers, Shape, as_problems
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import CalcGPTError, ConfigError, TokenError, UnsupportedProblem
 from calcgpt.inference import columns, plain
@@ -64,6 +64,10 @@ class Subject(Protocol):
 
     def refusals(self, problems: ColumnProblems) -> list[str | None]:
         """For each problem why it cannot be asked, as far as that is known before, or None."""
+        ...
+
+    def refuses(self, shape: Shape) -> str | None:
+        """Why no problem of a shape can be asked, as far as that is known before one is drawn, or None."""
         ...
 
     def keys(self, problems: ColumnProblems) -> np.ndarray:
@@ -123,6 +127,15 @@ class PlainSubject(_SolverSubject):
     def refusals(self, problems: ColumnProblems) -> list[str | None]:
         return self.solver.refusals(as_problems(problems))
 
+    def refuses(self, shape: Shape) -> str | None:
+        limit = self.solver.model.config.max_length
+        if sum(shape.widths) > 2 * limit:  # a token holds two digits at most
+            return f"this model has {limit} positions, and the problem {sum(shape.widths):,} digits"
+        if len(shape.widths) > 2:
+            return None
+        smallest = ColumnProblems.from_operands(shape.symbol, [[10 ** (width - 1) for width in shape.widths]])
+        return self.refusals(smallest)[0]
+
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
         answers = plain.ask(self.solver, as_problems(problems), progress)
         confidence = np.zeros(len(problems))
@@ -156,6 +169,13 @@ class ColumnSubject(_SolverSubject):
 
     def refusals(self, problems: ColumnProblems) -> list[str | None]:
         return [None] * len(problems)
+
+    def refuses(self, shape: Shape) -> str | None:
+        try:
+            columns.check_shape(self.solver, shape)
+        except UnsupportedProblem as error:
+            return str(error)
+        return None
 
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
         size = len(problems)
@@ -204,6 +224,9 @@ class CallableSubject:
 
     def refusals(self, problems: ColumnProblems) -> list[str | None]:
         return [None] * len(problems)
+
+    def refuses(self, shape: Shape) -> str | None:
+        return None
 
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
         return self._answers([f"{text}=" for text in problems.expressions()])

@@ -50,7 +50,7 @@ class Chooser:
         good = isinstance(temperature, Real) and not isinstance(temperature, bool)
         if not good or not 0 <= temperature < float("inf"):
             raise ConfigError(f"temperature must be a finite number of 0 or more, not {shown_value(temperature)}")
-        if seed is not None and not (isinstance(seed, (int, np.integer)) and -_SEEDS <= seed < _SEEDS):
+        if seed is not None and not (isinstance(seed, (int, np.integer)) and -_SEEDS < seed < _SEEDS):
             raise ConfigError(f"seed must be a whole number of at most 63 bits, not {shown_value(seed)}")
         # Beyond these nothing changes any more: only the most probable tokens are drawn, or all alike.
         self.model, self.temperature = model, float(min(max(temperature, 1e-30), 1e30)) if temperature else 0.0

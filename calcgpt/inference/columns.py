@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from calcgpt.arithmetic import traces
 from calcgpt.arithmetic.columns import ColumnProblems, Numbers, Shape, group, parse_columns, shape_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _SMALL = 2**28  # bytes that are not worth asking for
 _TOKEN = 500  # bytes that a written token takes, for where it stands and what it sees
+_HELD = 2**24  # tokens that are written before they are judged
 _CHANNELS = 8  # numbers a channel that reading a token of a prompt takes
 
 
@@ -85,6 +87,20 @@ def ask(
     return ColumnAnswers(problems, numbers, readable, completions)
 
 
+def at_once(shape: Shape) -> int:
+    """How many problems of a shape are asked together, at most: what they write is held until they are judged."""
+    return max(1, _HELD // tokens_to_write(shape))
+
+
+def check_shape(solver: CalcGPT, shape: Shape) -> None:
+    """Raises UnsupportedProblem where no problem of a shape can be asked."""
+    config = solver.model.config
+    _check_memory(config, shape)
+    if config.positions.encoding == "learned":
+        places = place_shape(shape, config.positions)
+        solver.model.positions.check(places, len(places))
+
+
 def _check_memory(config: GPTConfig, shape: Shape) -> None:
     """Raises UnsupportedProblem where not even one problem of a shape fits into the memory."""
     tokens, widths = tokens_to_write(shape), sum(shape.widths)
@@ -109,7 +125,7 @@ def solve_columns(
     """`CalcGPT.solve_batch` for a model that writes columns."""
     started, done, watch = time.perf_counter(), 0, limits.watch
     results, parsed, asked = _read(solver, texts)
-    groups = group(parsed, solver.notation.signed)
+    groups = list(_portions(group(parsed, solver.notation.signed)))
     for places, problems in groups:
         if limits.max_tokens is None or tokens_to_write(problems.shape) <= limits.max_tokens:
             watch.expect(len(places) * tokens_to_write(problems.shape))
@@ -139,6 +155,15 @@ def solve_columns(
     for result in results:
         result["inference_time"] = share
     return results
+
+
+def _portions(
+    groups: Iterable[tuple[NDArray[np.int64], ColumnProblems]],
+) -> Iterator[tuple[NDArray[np.int64], ColumnProblems]]:
+    for places, problems in groups:
+        size = at_once(problems.shape)
+        for start in range(0, len(places), size):
+            yield places[start : start + size], problems[start : start + size]
 
 
 def count_column_tokens(solver: CalcGPT, texts: Sequence[str]) -> list[int]:

@@ -65,6 +65,7 @@ def write_placed(
     """`decode_placed` as it is written: tokens and their log-probabilities, (N, space), padding and 0 after the end."""
     size, length = prompts.shape
     space, device = min(space, len(places) - length), choose.model.device
+    choose.model.positions.check(places, length + space)
     tokens = torch.full((size, space), choose.model.config.pad_id)
     log_probabilities = torch.zeros(size, space, dtype=torch.float32)
     watch, rows = watch or Watch(), np.arange(size) if rows is None else rows

@@ -112,6 +112,13 @@ class PositionEncoding(nn.Module):
             parts.append(absolute(moved, anywhere))
         return sum(parts[1:], parts[0]) if parts else None
 
+    def check(self, places: Places, stop: int) -> None:
+        """Raises UnsupportedProblem where the tokens up to `stop` need ids that a learned table has no row for."""
+        if self.scheme.encoding == "learned" and self.scheme.offset != "circular":
+            largest = int(np.where(places.anywhere[:stop], 0, places.ids[:stop]).max(initial=0))
+            if largest >= self.scheme.max_id:
+                raise _too_few(self.scheme.max_id, largest)
+
     def _learned(self, ids: Tensor, anywhere: Tensor) -> Tensor:
         size = self.scheme.max_id
         anywhere = anywhere | (ids < 0)  # far from everything, and so at no id
@@ -119,7 +126,7 @@ class PositionEncoding(nn.Module):
             ids = ids % size
         largest = int(torch.where(anywhere, 0, ids).max()) if ids.numel() else 0
         if largest >= size:
-            raise UnsupportedProblem(f"this model has {size} position ids, and the problem needs {largest + 1}")
+            raise _too_few(size, largest)
         axes = torch.arange(ids.shape[-1], device=ids.device) * (size + 1)
         return self.table(torch.where(anywhere, size, ids) + axes).sum(-2)
 
@@ -197,6 +204,10 @@ class Fire(nn.Module):
 def alibi_slopes(num_heads: int, device: torch.device) -> Tensor:
     """Press et al., "Train Short, Test Long" (2022), section 3: a geometric sequence from 2^(-8/H), (H,)."""
     return 2.0 ** (-8.0 / num_heads * torch.arange(1, num_heads + 1, device=device))
+
+
+def _too_few(size: int, largest: int) -> UnsupportedProblem:
+    return UnsupportedProblem(f"this model has {size} position ids, and the problem needs {largest + 1}")
 
 
 def _wavelengths(count: int, device: torch.device) -> Tensor:
