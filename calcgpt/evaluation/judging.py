@@ -12,6 +12,7 @@ import numpy as np
 
 from calcgpt.arithmetic.datasets import load_dataset
 from calcgpt.arithmetic.task import Task
+from calcgpt.errors import ConfigError
 from calcgpt.evaluation.failures import failures
 from calcgpt.evaluation.keeping import Kept
 from calcgpt.evaluation.language import TESTS, language_tests
@@ -19,7 +20,6 @@ from calcgpt.evaluation.portions import Batch, Drawer, Portion
 from calcgpt.evaluation.sampling import among
 from calcgpt.evaluation.subjects import Complete, PlainSubject, Subject, subject_of
 from calcgpt.evaluation.suites import DEFAULT, Suite, load_suite
-from calcgpt.errors import ConfigError
 from calcgpt.inference.columns import at_once
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.training.seen import trained_problems

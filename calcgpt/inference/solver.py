@@ -191,10 +191,12 @@ class CalcGPT:
         for result, written, ended, most in rows:
             if result["confidence"] != result["confidence"]:
                 spoil(result, NOT_FINITE)
-            elif not ended and written < most:
-                by_count = limits.max_tokens is not None and written >= limits.max_tokens
-                cut = out_of_tokens(written) if by_count else out_of_time(limits.watch.timeout, written)
-                spoil(result, cut)
+            elif ended or written >= most:
+                continue  # it ran out of positions, if anything
+            elif limits.max_tokens is not None and written >= limits.max_tokens:
+                spoil(result, out_of_tokens(written))
+            elif limits.watch.expired:
+                spoil(result, out_of_time(limits.watch.timeout, written))
 
     def read_answers(self, completions: Completions) -> tuple[np.ndarray, np.ndarray]:
         """The numbers that completions write: values (N,), and whether there is one (N,).

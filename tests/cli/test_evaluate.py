@@ -305,3 +305,11 @@ def test_other_settings_of_a_suite_have_folders_of_their_own(own_folder: Path, r
     }
     assert len(files) == 5, "seed 0 is the suite's own"
     assert all((own_folder / file).exists() for file in files)
+
+
+def test_what_would_all_be_refused_is_one_line_at_once(tiny_model: Path, own_folder: Path, capsys: Output) -> None:
+    for arguments in (["--suite", "quick", "--digits", "596519"], ["--digits", "7"]):
+        assert main(["evaluate", str(tiny_model), "--device", "cpu", *arguments]) == 2
+        caught = capsys.readouterr()
+        assert caught.out == "" and caught.err.count("\n") == 1 and "cannot be asked" in caught.err
+    assert not (own_folder / "evaluations").exists()
