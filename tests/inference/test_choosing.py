@@ -102,7 +102,8 @@ def test_a_draw_depends_on_its_problem_and_not_on_the_others(lively: Lively) -> 
 
 
 def test_without_a_seed_draws_differ_and_follow_torchs_own(lively: Lively) -> None:
+    model = lively()
     torch.manual_seed(4)
-    one, other = (Chooser(lively(), 1.0)(torch.zeros(40, 9))[0] for _ in range(2))
+    one, other = (Chooser(model, 1.0)(torch.zeros(40, 9))[0] for _ in range(2))
     torch.manual_seed(4)
-    assert not torch.equal(one, other) and torch.equal(Chooser(lively(), 1.0)(torch.zeros(40, 9))[0], one)
+    assert not torch.equal(one, other) and torch.equal(Chooser(model, 1.0)(torch.zeros(40, 9))[0], one)
