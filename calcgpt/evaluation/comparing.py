@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+_NOT_THE_RECIPE = ("seed", "overwrite", "save_steps")  # settings of a run that leave its recipe the same
 
 
 def compare(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -22,3 +25,27 @@ def compare(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "worst": worst and worst["exact_match"],
         "worst_model": worst and worst["model"],
     }
+
+
+def same_recipe(runs: Sequence[Mapping[str, Any] | None]) -> list[list[int]]:
+    """Group runs that differ only in their seed.
+
+    Args:
+        runs: the content of each model's run.json, of which `status`, `config` and `data` are compared; None, or a
+            mapping without `config`, for a model whose training is not known.
+
+    Returns:
+        The indices of each group, groups in the order of their first runs. A model whose training is not known is a
+        group of its own.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, run in enumerate(runs):
+        groups.setdefault(_recipe(run) or f"unknown {index}", []).append(index)
+    return list(groups.values())
+
+
+def _recipe(run: Mapping[str, Any] | None) -> str | None:
+    if not run or not isinstance(run.get("config"), Mapping):
+        return None
+    config = {name: value for name, value in run["config"].items() if name not in _NOT_THE_RECIPE}
+    return json.dumps([run.get("status"), config, run.get("data")], sort_keys=True)
