@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_NOT_THE_RECIPE = ("seed", "overwrite", "save_steps")  # settings of a run that leave its recipe the same
-
 
 def compare(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What reports of several models say together.
@@ -31,21 +29,22 @@ def same_recipe(runs: Sequence[Mapping[str, Any] | None]) -> list[list[int]]:
     """Group runs that differ only in their seed.
 
     Args:
-        runs: the content of each model's run.json, of which `status`, `config` and `data` are compared; None, or a
-            mapping without `config`, for a model whose training is not known.
+        runs: what a report says in `run`: `settings` without the seed, `computes`, `steps`; None, or a mapping without
+            settings, for a model whose training is not known.
 
     Returns:
         The indices of each group, groups in the order of their first runs. A model whose training is not known is a
-        group of its own.
+        group of its own, and a run that ended before its last step is no seed of those that did not.
     """
     groups: dict[str, list[int]] = {}
     for index, run in enumerate(runs):
-        groups.setdefault(_recipe(run) or f"unknown {index}", []).append(index)
+        groups.setdefault(_recipe_key(run) or f"unknown {index}", []).append(index)
     return list(groups.values())
 
 
-def _recipe(run: Mapping[str, Any] | None) -> str | None:
-    if not run or not isinstance(run.get("config"), Mapping):
+def _recipe_key(run: Mapping[str, Any] | None) -> str | None:
+    settings = (run or {}).get("settings")
+    if not run or not settings:
         return None
-    config = {name: value for name, value in run["config"].items() if name not in _NOT_THE_RECIPE}
-    return json.dumps([run.get("status"), config, run.get("data")], sort_keys=True)
+    free = any(settings.get(name, "none") != "none" for name in ("target_exact_match", "max_seconds"))
+    return json.dumps([settings, run.get("computes"), None if free else run.get("steps")], sort_keys=True)

@@ -24,7 +24,6 @@ from calcgpt.training.seen import trained_problems
 
 Progress = Callable[[int, int], None]
 BLOCK = 16_384  # problems asked at a time; bounds the memory
-_RUN = ("created", "status", "seed", "versions", "config", "data")  # of run.json, what a report repeats
 
 
 def evaluate(
@@ -141,5 +140,4 @@ def _head(subject: Subject, suite: Suite, model: Any, seen: np.ndarray | None) -
         "complete": suite.complete,
         "parameters": model.model.num_parameters if isinstance(model, CalcGPT) else None,
         "unseen": (seen is not None) if isinstance(model, CalcGPT) else None,
-        "run": {name: model.run.get(name) for name in _RUN} if isinstance(model, CalcGPT) and model.run else None,
     }
