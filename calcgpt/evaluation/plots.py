@@ -226,6 +226,7 @@ def _by_operation(reports: Sequence[Report], key: str, what: str, where: str, ax
     figure, all_axes = panels(len(symbols), columns, _HEIGHT, series)
     shares = [_share(row) or 0.0 for row in every] + [row["interval"][0] for row in every if row.get("interval")]
     errors = near_one([_share(row) or 0.0 for row in every])
+    alone = len(series) == 1 and len(series[0].members) == 1
     for axes, symbol in zip(all_axes, symbols, strict=True):
         title(axes, operation_text(symbol))
         at = axis(axes, [row[where] for row in every if row["operation"] == symbol], symbol)
@@ -242,7 +243,7 @@ def _by_operation(reports: Sequence[Report], key: str, what: str, where: str, ax
             ]
             if not joined:  # names have room beside them, numbers have none
                 x = [value + 0.6 * ((number + 0.5) / len(series) - 0.5) for value in x]
-            _draw(axes, x, [mean for mean, _ in means], ranges, each, errors, len(series) == 1, joined)
+            _draw(axes, x, [mean for mean, _ in means], ranges, each, errors, alone, joined)
     _name_shares(all_axes, what, errors, shares)
     return figure
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, wraps
-from math import ceil, floor, nan
+from math import ceil, floor, log10, nan
 from typing import TYPE_CHECKING, Any
 
 from calcgpt.errors import ConfigError
@@ -245,9 +245,9 @@ def error_axes(all_axes: Sequence[Axes], what: str, errors: Sequence[float]) -> 
     """
     from matplotlib.ticker import NullLocator, SymmetricalLogLocator
 
-    least = min(error for error in errors if error > 0)
+    least = 10.0 ** floor(log10(min(error for error in errors if error > 0)) + 1e-9)
     top = max(errors)
-    subs = (1.0, 2.0, 5.0) if top / least < 50 else (1.0,)
+    subs = (1.0, 2.0, 5.0) if top / least < 20 else (1.0,)
     for axes in all_axes:
         axes.set_yscale("symlog", linthresh=least, linscale=0.5)
         axes.set_ylim(top * 1.3, -0.15 * least)
@@ -282,6 +282,7 @@ def integer_axis(axes: Axes, values: Iterable[int]) -> None:
         axes.set_xlim(low - margin, high + margin)
         return
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,.0f}")  # the scale brings one of its own
     subs = (1.0,) if high / low > 3000 else (1.0, 3.0) if high / low > 200 else (1.0, 2.0, 5.0)
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -92,7 +92,9 @@ def _draw_grid(axes: Axes, cells: Mapping[tuple[int, int], Sequence[int]], low: 
             axes.text(x, y, text, ha="center", va="center", fontsize=size, color="white" if dark else "black")
     for axis, lengths in ((axes.xaxis, seconds), (axes.yaxis, firsts)):
         at = _some(lengths)
-        axis.set_ticks(at, [f"{lengths[index]:,}" for index in at])
+        words = [f"{lengths[index]:,}" for index in at]
+        turned = axis is axes.xaxis and sum(0.1 + text_width(word) for word in words) > 0.9 * _CELLS
+        axis.set_ticks(at, words, rotation=90 if turned else 0)
     return mesh
 
 
@@ -213,7 +215,6 @@ def _words(label: str, mesh: Any) -> str:
 def _add_scale(figure: Plot, mesh: Any, below: Axes, what: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    scale = figure.colorbar(
-        mesh, cax=below, orientation="horizontal", format=percent_ticks(), ticks=MaxNLocator(5), label=what
-    )
+    ticks: Any = MaxNLocator(5 if mesh.norm.vmin < 0.99 else 2, steps=[1, 2, 5, 10])  # 99.995% is a long word
+    scale = figure.colorbar(mesh, cax=below, orientation="horizontal", format=percent_ticks(), ticks=ticks, label=what)
     scale.outline.set_visible(False)

@@ -90,6 +90,7 @@ def test_wide_lengths_are_on_a_logarithmic_axis_of_integers(values: list[int]) -
     assert axes.get_xscale() == "log"
     ticks = seen_ticks(axes)
     assert len(ticks) >= 2 and all(value == int(value) for value in ticks)
+    assert {f"{value:,.0f}" for value in ticks} <= set(shown_words(figure)), "numbers, no powers"
     assert data_lines(axes)[0].get_xdata().tolist() == values
 
 
@@ -446,24 +447,28 @@ def drawn_boxes(figure: Any) -> list[tuple[Any, Any]]:
     ]
 
 
-def many(models: int, symbols: str, digits: Any, share: float, refused: bool = False) -> list[Report]:
+def many(
+    models: int, symbols: str, digits: Any, share: float, refused: bool = False, problems: int = 1000
+) -> list[Report]:
     """Reports of several models with long names, of which nothing is like the other."""
     found = []
     for model in range(models):
-        right = 0 if refused else min(1000, round(1000 * share) + (model if 0 < share < 1 else 0))
+        right = 0 if refused else min(problems, round(problems * share) + (model if 0 < share < 1 else 0))
         plain = [length for length in digits if str(length).isdecimal()]
         found.append(
             report(
                 model=f"models/a-model-whose-name-is-rather-long-{model}" if model % 2 else f"m{model}",
-                buckets=[row(1000, right, operation=s, digits=str(n)) for s in symbols for n in digits],
-                carries=[row(1000, right, operation=s, chain=n) for s in symbols[:2] for n in range(len(digits))],
+                buckets=[row(problems, right, operation=s, digits=str(n)) for s in symbols for n in digits],
+                carries=[row(problems, right, operation=s, chain=n) for s in symbols[:2] for n in range(len(digits))],
                 places=[] if refused else [
-                    {"operation": s, "place": n, "digits": 1000, "right": right, "accuracy": right / 1000}
+                    {"operation": s, "place": n, "digits": problems, "right": right, "accuracy": right / problems}
                     for s in symbols for n in range(len(digits) + 1)
                 ],
-                grid=[row(1000, right, operation=s, first=a, second=b) for s in symbols for a in plain for b in plain],
+                grid=[
+                    row(problems, right, operation=s, first=a, second=b) for s in symbols for a in plain for b in plain
+                ],
                 calibration=[] if refused else [
-                    {"low": 0.9, "high": 1.0, "problems": 1000, "right": right, "confidence": 0.9999}
+                    {"low": 0.9, "high": 1.0, "problems": problems, "right": right, "confidence": 0.9999}
                 ],
             )
         )  # fmt: skip
@@ -484,8 +489,10 @@ SCENES = {
     "two, all wrong, one step": (many(2, "+-", [1, 2, 3], 0.0), trained(1, 1)),
     "two, refused, no validation": (many(2, "+-", [1, 2, 3], 0.0, refused=True), trained(50, 100)),
     "three, nearly right": (many(3, "+-", [1, 2], 0.98), trained(300, 100)),
+    "two, one of 10,000 wrong": (many(2, "+", [1, 10, 100], 0.9999, problems=10_000), []),
     "five, twelve lengths": (many(5, "+", range(1, 13), 0.6), trained(1_200, 100, 12)),
     "nine, all right, two validations": (many(9, "+", [1, 1000], 1.0), trained(20, 10)),
+    "long lengths": (many(1, "+", [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000], 0.5), []),
     "shapes": (many(2, "*", [f"{a}x{b}" for a in (1, 20, 100) for b in (3, 5, 10, 1000)], 0.5), []),
 }
 
