@@ -11,14 +11,8 @@ from rich.table import Table
 from calcgpt.arithmetic.parsing import shorten
 from calcgpt.cli.display import output
 from calcgpt.evaluation.lengths import parse_length
-from calcgpt.evaluation.report_text import (
-    comparison_text,
-    duration_text,
-    interval_text,
-    percent_text,
-    place_text,
-    row_share,
-)
+from calcgpt.evaluation.report_text import comparison_text, interval_text, place_text, row_share
+from calcgpt.runtime.figures import duration_text, percent_text
 
 Report = dict[str, Any]
 _SHOWN = 10  # wrong answers that a person sees

@@ -72,7 +72,7 @@ def _explain(solver: CalcGPT, name: str, options: ExplainOptions) -> int:
 def _show(console: Console, explanation: Explanation, options: ExplainOptions) -> None:
     from calcgpt.arithmetic.parsing import shorten
     from calcgpt.evaluation.explain_page import shown_tokens
-    from calcgpt.evaluation.report_text import percent_text
+    from calcgpt.runtime.figures import percent_text
 
     answer = "?" if explanation.answer is None else explanation.answer
     verdict = "right" if explanation.is_correct else f"wrong, it is {shorten(explanation.solution)}"
@@ -138,7 +138,7 @@ def _headline(token: WrittenToken) -> Text:
     from rich.text import Text
 
     from calcgpt.evaluation.explain_page import title_of
-    from calcgpt.evaluation.report_text import percent_text
+    from calcgpt.runtime.figures import percent_text
 
     line = Text(token.text, style="bold").append(f"  {title_of(token)}", style="not bold")
     if not token.is_right:

@@ -107,7 +107,7 @@ def _converse(options: SolveOptions) -> int:
 
 def in_words(answer: Answer) -> str:
     """A line for an answer, and one more for its tokens where they are asked for."""
-    from calcgpt.evaluation.report_text import percent_text
+    from calcgpt.runtime.figures import percent_text
 
     if answer["error"] is not None:
         return f"{answer['problem']}  refused: {answer['error']}"

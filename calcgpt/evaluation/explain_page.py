@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcgpt.evaluation.explain import Explanation, WrittenToken
-from calcgpt.evaluation.report_text import percent_text
 from calcgpt.evaluation.roles import place_name
+from calcgpt.runtime.figures import percent_text
 
 _ALL = 24  # tokens up to which a heat map shows each, looked at or not
 _WEIGHT = 0.02  # above that many tokens, those are shown that some head gives so much

@@ -11,16 +11,8 @@ from calcgpt.evaluation.plots import Records, all_plots
 from calcgpt.evaluation.report_failures import failures_section
 from calcgpt.evaluation.report_html import code, figures, text
 from calcgpt.evaluation.report_tables import comparison, differences, model_tables
-from calcgpt.evaluation.report_text import (
-    Report,
-    comparison_text,
-    duration_text,
-    figure_text,
-    interval_text,
-    percent_text,
-    report_names,
-    row_share,
-)
+from calcgpt.evaluation.report_text import Report, comparison_text, interval_text, report_names, row_share
+from calcgpt.runtime.figures import duration_text, figure_text, percent_text
 from calcgpt.runtime.files import write_atomic
 
 _WORST, _WORST_EACH = 20, 10  # failures shown of one model, and of each of several

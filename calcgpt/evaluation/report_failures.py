@@ -6,15 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from calcgpt.evaluation.report_html import code, text
-from calcgpt.evaluation.report_text import (
-    NOTHING,
-    Report,
-    percent_text,
-    place_text,
-    probability_text,
-    shorten_middle,
-    shorten_numbers,
-)
+from calcgpt.evaluation.report_text import Report, place_text, probability_text, shorten_middle, shorten_numbers
+from calcgpt.runtime.figures import NOTHING, percent_text
 
 Failure = Mapping[str, Any]
 LOW = 0.9  # a token that the model gave less than this is marked

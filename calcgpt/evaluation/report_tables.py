@@ -7,19 +7,16 @@ from typing import Any
 
 from calcgpt.evaluation.report_html import table
 from calcgpt.evaluation.report_text import (
-    NOTHING,
     Report,
     Row,
-    figure_text,
     interval_text,
     natural,
     operation_text,
-    percent_text,
     place_text,
     report_names,
     row_share,
-    share_text,
 )
+from calcgpt.runtime.figures import NOTHING, figure_text, percent_text, share_text
 
 _LONG = 60  # rows; a longer table is folded
 _TITLES = (

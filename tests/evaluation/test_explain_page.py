@@ -7,11 +7,9 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
-import pytest
 
 from calcgpt.evaluation.explain import Explanation, Token, WrittenToken
 from calcgpt.evaluation.explain_page import page, shown_tokens, title_of
-from calcgpt.evaluation.report_text import percent_text
 
 VOID = {"meta", "rect", "br"}
 
@@ -117,14 +115,6 @@ def test_of_many_tokens_those_that_count_are_shown() -> None:
     read = Reader(page(dataclasses.replace(told, attention=attention), "x"))
     assert [text for text in read.of("span") if text.startswith("token")][:2] == ["token 7", "token 50"]
     assert "58 more tokens get at most 0.50% of a head together." in read.of("p")
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.0, "0.00%"), (1e-9, "<0.01%"), (0.0001, "0.01%"), (0.5, "50.00%"), (0.99999, ">99.99%"), (1.0, "100.00%")],
-)
-def test_percentages_do_not_overstate(share: float, text: str) -> None:
-    assert percent_text(share) == text
 
 
 def test_titles() -> None:
