@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from calcgpt.arithmetic.operations import rank
-from calcgpt.runtime.figures import percent_text
+from calcgpt.runtime.figures import NOTHING, percent_text
 from calcgpt.runtime.table import Cell, Column, Table
 
 Run = Mapping[str, Any]  # the content of run.json
@@ -46,13 +46,13 @@ def run_facts(run: Run) -> dict[str, Any]:
     return {
         "computes": describe_data(run),
         "recipe": _recipe(settings),
-        "parameters": _whole(_at(run, "execution", "model_params")),
-        "exact_match": _number(_at(run, "results", "exact_match")),
-        "seed": _whole(_at(run, "seed")),
-        "steps": _whole(_at(run, "execution", "steps")),
-        "training_time": _number(_at(run, "results", "training_time")),
-        "created": _word(_at(run, "created")),
-        "version": _word(_at(run, "versions", "calcgpt")),
+        "parameters": _whole(value_at(run, "execution", "model_params")),
+        "exact_match": _number(value_at(run, "results", "exact_match")),
+        "seed": _whole(value_at(run, "seed")),
+        "steps": _whole(value_at(run, "execution", "steps")),
+        "training_time": _number(value_at(run, "results", "training_time")),
+        "created": _word(value_at(run, "created")),
+        "version": _word(value_at(run, "versions", "calcgpt")),
         "settings": settings,
     }
 
@@ -65,13 +65,13 @@ def flat_settings(run: Run) -> dict[str, str]:
     """
     from calcgpt.training.config import TrainingConfig
 
-    config = _at(run, "config")
+    config = value_at(run, "config")
     flat = dict(_flat(TrainingConfig().to_dict()))
     flat.update(_flat(config if isinstance(config, Mapping) else {}))
     if any(name.startswith("task.") for name in flat):
         flat.pop("task", None)
     else:
-        flat["dataset"] = _text(_at(run, "data", "path"))
+        flat["dataset"] = _text(value_at(run, "data", "path"))
     return {name: value for name, value in flat.items() if name not in _APART}
 
 
@@ -95,12 +95,14 @@ def own_settings(facts: Sequence[Facts]) -> list[str]:
     return told
 
 
-def runs_table(names: Sequence[str], facts: Sequence[Facts], title: str = "") -> Table:
-    """Runs side by side: what each computes, its recipe, and the settings that tell it from the others."""
+def runs_table(names: Sequence[str], facts: Sequence[Facts], title: str = "", status: Sequence[str] = ()) -> Table:
+    """Runs side by side: the recipe or what was trained on, and the settings that tell each from the others.
+
+    status: of each run, a column of its own where it is given; another than "finished" is marked.
+    """
     columns = [
         Column("model", name="name"),
-        Column("computes", wraps=True),
-        Column("recipe"),
+        Column("trained on", name="trained_on", wraps=True),
         Column("settings that differ", name="settings", wraps=True),
         Column("parameters", numeric=True),
         Column("exact match", numeric=True, name="exact_match"),
@@ -108,43 +110,49 @@ def runs_table(names: Sequence[str], facts: Sequence[Facts], title: str = "") ->
         Column("training", numeric=True, name="training_time"),
         Column("date", name="created"),
         Column("version"),
+        *([Column("status")] if status else []),
     ]
     table = Table(title, columns)
-    for name, run, own in zip(names, facts, own_settings(facts), strict=True):
+    states = [Cell(state, tone="" if state == "finished" else "warning") for state in status]
+    for index, (name, run, own) in enumerate(zip(names, facts, own_settings(facts), strict=True)):
         seconds, created = run["training_time"], run["created"]
         table.add(
             name,
-            run["computes"],
-            Cell(run["recipe"], run["recipe"] or "–"),
-            Cell(own, own or "–"),
+            run["recipe"] or run["computes"],
+            Cell(own, own or NOTHING),
             run["parameters"],
             Cell(run["exact_match"], percent_text(run["exact_match"])),
             run["steps"],
             Cell(seconds, None if seconds is None else f"{seconds:,.1f} s"),
             Cell(created, None if created is None else created[:10]),
             run["version"],
+            *states[index : index + 1],
         )
     return table
 
 
 def describe_data(run: Run) -> str:
     """What a model was trained on, in a few words."""
-    data = _at(run, "data")
-    if _at(data, "kind") == "file" and isinstance(_at(data, "path"), str):
-        lines = _whole(_at(data, "examples"))
+    data = value_at(run, "data")
+    if value_at(data, "kind") == "file" and isinstance(value_at(data, "path"), str):
+        lines = _whole(value_at(data, "examples"))
         return data["path"] if lines is None else f"{data['path']} ({lines:,} lines)"
-    tasks = _at(data, "tasks")
+    tasks = value_at(data, "tasks")
     told = [_task(task) for task in tasks] if isinstance(tasks, list) else []
     return "unknown" if not told or None in told else "; ".join(map(str, told))
 
 
 def _task(task: Any) -> str | None:
-    symbols, low, high = _at(task, "operations"), _whole(_at(task, "min_value")), _whole(_at(task, "max_value"))
+    symbols, low, high = (
+        value_at(task, "operations"),
+        _whole(value_at(task, "min_value")),
+        _whole(value_at(task, "max_value")),
+    )
     if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
         return None
     if low is None or high is None:
         return None
-    signs = ", no negative results" if _at(task, "negative_results") is False else ""
+    signs = ", no negative results" if value_at(task, "negative_results") is False else ""
     return f"{' '.join(sorted(symbols, key=rank))} of {low:,} to {high:,}{signs}"
 
 
@@ -182,7 +190,7 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _at(values: Any, *keys: str) -> Any:
+def value_at(values: Any, *keys: str) -> Any:
     """What is under these keys; None where there is nothing, or something that has no keys."""
     for key in keys:
         values = values.get(key) if isinstance(values, Mapping) else None

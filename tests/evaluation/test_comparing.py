@@ -112,8 +112,7 @@ def test_runs_as_a_table() -> None:
     table = runs_table(["one", "two"], facts)
     assert table.records()[1] == {
         "name": "two",
-        "computes": "+ - of 0 to 999",
-        "recipe": None,
+        "trained_on": "+ - of 0 to 999",
         "settings": "max_steps 300",
         "parameters": 26464,
         "exact_match": 0.5,
