@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 
+from calcgpt.cli.streams import note, output, write_json
 from calcgpt.runtime.figures import percent_text
 from calcgpt.runtime.table import Cell, Column, Table
 
@@ -50,25 +49,25 @@ def _load(options: ExplainOptions) -> tuple[CalcGPT, str]:
     assert solver.path is not None
     name = shown_name(solver.path)
     if options.model is None:
-        print(f"model: {name}{', which comes with CalcGPT' if ships(solver.path) else ''}", file=sys.stderr)
+        note(f"model: {name}{', which comes with CalcGPT' if ships(solver.path) else ''}")
     return solver, name
 
 
 def _explain(solver: CalcGPT, name: str, options: ExplainOptions) -> int:
-    from calcgpt.cli.display import output
     from calcgpt.evaluation.explain import explain
 
     explanation = explain(solver, options.problem, options.top)
-    if options.json:
-        print(json.dumps({"model": name, **explanation.to_dict()}, ensure_ascii=False))
-    else:
-        _show(output(), explanation, options)
-    if options.html is not None:
+    if options.html is not None:  # before what is shown: whoever reads that may go away
         from calcgpt.evaluation.explain_page import page
         from calcgpt.runtime.files import write_atomic
 
         write_atomic(options.html, page(explanation, name, options.all))
-        print(f"page: {options.html}", file=sys.stderr)
+    if options.json:
+        write_json({"model": name, **explanation.to_dict()})
+    else:
+        _show(output(), explanation, options)
+    if options.html is not None:
+        note(f"page: {options.html}")
     return 0
 
 
@@ -178,14 +177,13 @@ def _probe(solver: CalcGPT, name: str, options: ExplainOptions) -> int:
             **probe_carries(solver, options.count, options.seed, options.operation, progress),
         }
     if options.json:
-        print(json.dumps(report))
+        write_json(report)
     else:
         _show_probes(report)
     return 0
 
 
 def _show_probes(report: Report) -> None:
-    from calcgpt.cli.display import output
     from calcgpt.cli.tables import show_line, show_table
     from calcgpt.evaluation.linear_probes import READABLE
     from calcgpt.evaluation.probes import EQUALS, WRITING
