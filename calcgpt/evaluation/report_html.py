@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from calcgpt.evaluation.plots import svg_text
-from calcgpt.evaluation.report_axes import INK
+from calcgpt.evaluation.plots import inline_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAPTIONS: Mapping[str, str] = {
     "length-grid": "Exact match by the number of digits of the first and the second operand.",
-    "by-length": "Exact match by length; bars are 95% intervals of drawn problems.",
+    "by-length": "Exact match by length; bars and bands are 95% intervals of drawn problems, or the range of seeds.",
     "by-place": "How many digits of each place are right, from the units upwards, of the answers that can be read.",
-    "by-carry": "Exact match by the longest chain of carries or borrows in a problem; bars are 95% intervals of "
-    "drawn problems.",
+    "by-carry": "Exact match by the longest chain of carries or borrows in a problem; bars and bands are 95% "
+    "intervals of drawn problems, or the range of seeds.",
     "calibration": "How often answers are right, by how sure the model is. On the dashed line it is right as often "
     "as it says; below, how many problems there are of each.",
     "training": "Losses and exact match on held-out problems, by step of the training.",
@@ -68,19 +66,5 @@ def figures(plots: Mapping[str, Figure]) -> str:
 
 def _figure(name: str, plot: Figure) -> str:
     caption = CAPTIONS.get(name, name)
-    inches = plot.get_figwidth()
-    wide = ' class="wide"' if inches > _WIDE else ""
-    # As wide as it is drawn, or smaller by a third at most: below that its words cannot be read, and the box scrolls.
-    size = f"width:100%;max-width:{96 * inches:.0f}px;min-width:{64 * inches:.0f}px"
-    svg = inline_svg(plot, name).replace("<svg ", f'<svg role="img" aria-label="{text(caption)}" style="{size}" ', 1)
-    return f"<figure{wide}>{scrolling(caption)}{svg}</div><figcaption>{text(caption)}</figcaption></figure>"
-
-
-def inline_svg(plot: Figure, name: str) -> str:
-    """A figure as an `svg` element: ids of its own on the page, the page's ink, no background, no address."""
-    svg = svg_text(plot, transparent=True)
-    svg = svg[svg.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"| version="[^"]*"', "", svg)  # HTML knows them
-    svg = re.sub(r'(\bid="|url\(#|href="#)', lambda match: f"{match[0]}{name}-", svg)
-    return re.sub(r' (?:width|height)="[0-9.]+pt"', "", svg, count=2).replace(INK, "currentColor")
+    wide = ' class="wide"' if plot.get_figwidth() > _WIDE else ""
+    return f"<figure{wide}>{inline_svg(plot, name, caption)}<figcaption>{text(caption)}</figcaption></figure>"
