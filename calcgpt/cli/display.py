@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from calcgpt.cli.streams import errors, is_live, note, terminal
+from calcgpt.runtime.figures import percent_text
 from calcgpt.training.tracking import Console, Listener
 
 _PATIENCE = 10.0  # seconds between two plain lines of a count
@@ -77,7 +78,7 @@ class RichDisplay(Console):
 
     def on_evaluation(self, record: dict[str, Any]) -> None:
         if record.get("exact_match") is not None:
-            self.progress.update(self.task, match=f"exact match {record['exact_match']:.2%}")
+            self.progress.update(self.task, match=f"exact match {percent_text(record['exact_match'])}")
         self._learn(record)
 
     def on_end(self, results: dict[str, Any]) -> None:

@@ -62,9 +62,11 @@ def shorten(path: str | Path) -> str:
 
 
 def _report(results: dict[str, Any], data: TrainingData) -> None:
+    from calcgpt.runtime.figures import percent_text
+
     match = results["exact_match"]
     if match is not None:
-        write_line(f"exact match  {match:.2%} of {len(data.test):,} {_tested_on(data)} problems")
+        write_line(f"exact match  {percent_text(match)} of {len(data.test):,} {_tested_on(data)} problems")
     test = "" if results["eval_loss"] is None else f", {results['eval_loss']:.4g} in the test"
     write_line(f"loss         {results['training_loss']:.4g} in training{test}")
     steps = f"{results['steps']:,} steps (ended by {results['stopped']})"

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from calcgpt.runtime.figures import percent_text
+
 LEARNT = 0.99  # the digit accuracy from which on a place counts as learnt
 _NAMES = ("units", "tens", "hundreds", "thousands")
 _WIDTH = 80
@@ -83,7 +85,7 @@ class Console(Listener):
 
     def on_evaluation(self, record: dict[str, Any]) -> None:
         match = record.get("exact_match")
-        right = "" if match is None else f"  exact match {match:.2%}"
+        right = "" if match is None else f"  exact match {percent_text(match)}"
         loss = record.get("eval_loss")
         self._write(f"step {record['step']:,}  " + ("" if loss is None else f"validation loss {loss:.4g}") + right)
         self._learn(record)
