@@ -67,21 +67,23 @@ def _section(console: Console, what: str, rows: Sequence[Report], *keys: str) ->
             show_line(console, f"... and {len(wrong) - _ROWS:,} more that are not all right")
     if right:
         head = f"every other {what}" if wrong else f"every {what}"
-        show_line(console, f"{head}{_which(right, keys[-1])}: all right", "good")
+        show_line(console, f"{head}{_which(right, keys[-1], bool(wrong))}: all right", "good")
 
 
-def _which(rows: Sequence[Report], key: str) -> str:
-    """The lengths, chains or cases of rows, in words; by operation where these differ in it."""
+def _which(rows: Sequence[Report], key: str, partial: bool) -> str:
+    """The lengths, chains or cases of rows, in words; with their operations where these differ in it, and where the
+    rows are only a part.
+    """
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row.get("operation", ""), []).append(str(row[key]))
     by_span: dict[str, list[str]] = {}
     for operation, values in found.items():
         by_span.setdefault(_span(values), []).append(operation)
-    if len(by_span) == 1:
-        span = next(iter(by_span))
-        return f" from {span}" if span.count(" to ") == 1 and "," not in span else f" ({span})"
-    return f" ({'; '.join(f'{span} of {chr(32).join(operations)}' for span, operations in by_span.items())})"
+    if len(by_span) > 1 or (partial and "" not in found):
+        return f" ({'; '.join(f'{span} of {chr(32).join(operations)}' for span, operations in by_span.items())})"
+    span = next(iter(by_span))
+    return f" from {span}" if span.count(" to ") == 1 and "," not in span else f" ({span})"
 
 
 def _span(values: Sequence[str]) -> str:

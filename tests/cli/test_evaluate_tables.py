@@ -63,7 +63,7 @@ def test_what_is_all_right_is_a_line_and_what_is_not_a_row(stub: Any, capsys: Ou
     lines = shown([{**(wrong if chain == 7 else right), "chain": chain} for chain in range(60)])
     at = lines.index("by carry chain")
     assert lines[at + 2].split()[:4] == ["+", "7", "5", "4"]
-    assert lines[at + 3] == "every other carry chain (0 to 6, 8 to 59): all right"
+    assert lines[at + 3] == "every other carry chain (0 to 6, 8 to 59 of +): all right"
     lines = shown([{**wrong, "chain": chain} for chain in range(60)])
     assert "... and 20 more that are not all right" in lines and not any("every other" in line for line in lines)
     lines = shown([{**right, "chain": 3}, {**right, "chain": 3, "operation": "-"}, {**right, "chain": 5}])
