@@ -111,6 +111,11 @@ class Explanation:
         order = np.argsort(-weights, kind="stable")[:top].tolist()
         return [(token, float(weights[token])) for token in order if weights[token] > 0]
 
+    def _repr_html_(self) -> str:  # what a notebook shows
+        from calcgpt.evaluation.explain_page import page
+
+        return page(self, "the model")._repr_html_()
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them; of attention the tokens that some head looks at, by written token."""
         names = ("problem", "answer", "solution", "is_correct", "confidence", "in_distribution")
