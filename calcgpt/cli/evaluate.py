@@ -53,6 +53,10 @@ def _check_targets(options: EvaluateOptions) -> None:
         require_matplotlib()
     if options.report is not None and options.table is not None and Path(options.report) == Path(options.table):
         raise ConfigError(f"--report and --table would both be written to {options.report}")
+    if options.table is not None:
+        from calcgpt.evaluation.table import check_table_path
+
+        check_table_path(options.table)
     for flag, path in (("report", options.report), ("table", options.table), ("plots", options.plots)):
         if path is None:
             continue

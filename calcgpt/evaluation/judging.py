@@ -12,6 +12,7 @@ import numpy as np
 
 from calcgpt.arithmetic.datasets import load_dataset
 from calcgpt.arithmetic.task import Task
+from calcgpt.evaluation.comparing import run_facts
 from calcgpt.evaluation.failures import failures
 from calcgpt.evaluation.keeping import Kept
 from calcgpt.evaluation.language import TESTS, language_tests
@@ -140,4 +141,5 @@ def _head(subject: Subject, suite: Suite, model: Any, seen: np.ndarray | None) -
         "complete": suite.complete,
         "parameters": model.model.num_parameters if isinstance(model, CalcGPT) else None,
         "unseen": (seen is not None) if isinstance(model, CalcGPT) else None,
+        "run": run_facts(model.run) if isinstance(model, CalcGPT) else None,
     }

@@ -84,6 +84,20 @@ class Table:
         """Whether any column has a title."""
         return any(column.title for column in self.columns)
 
+    def without_shared(self) -> tuple[Table, dict[str, str]]:
+        """The table without the columns in which all of several rows agree, and what they agree on, by title.
+
+        The first column stays, and a single row agrees on nothing.
+        """
+        shared = {}
+        for index, column in enumerate(self.columns):
+            texts = {str(row[index]) for row in self.rows}
+            if index and len(self.rows) > 1 and len(texts) == 1:
+                shared[column.title] = texts.pop()
+        kept = [index for index, column in enumerate(self.columns) if column.title not in shared]
+        rows, foot = ([tuple(row[index] for index in kept) for row in part] for part in (self.rows, self.foot))
+        return Table(self.title, [self.columns[index] for index in kept], rows, foot), shared
+
     def records(self) -> list[dict[str, Value]]:
         """A dict of raw values for each row, as JSON and pandas take them."""
         keys = [column.key for column in self.columns]
