@@ -114,7 +114,7 @@ class Explanation:
     def _repr_html_(self) -> str:  # what a notebook shows
         from calcgpt.evaluation.explain_page import page
 
-        return page(self, "the model")._repr_html_()
+        return page(self)._repr_html_()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them; of attention the tokens that some head looks at, by written token."""

@@ -25,12 +25,12 @@ _NUMBER = 0.01  # of a head's attention, from which on a cell says its number
 _LEVELS = 10  # of colour
 
 
-def page(explanation: Explanation, model: str, every: bool = False) -> Page:
+def page(explanation: Explanation, model: str = "", every: bool = False) -> Page:
     """The page.
 
     Args:
         explanation: what to show.
-        model: its name, for people.
+        model: its name, for people; without one the page names none.
         every: show every written token, not the answer's alone.
 
     Returns:

@@ -10,11 +10,18 @@ from calcgpt.errors import ConfigError
 from calcgpt.evaluation.plots import Records, all_plots
 from calcgpt.evaluation.report_failures import LOW, failures_of
 from calcgpt.evaluation.report_html import Page, figures, render
-from calcgpt.evaluation.report_tables import comparison, differences, model_tables, weakest
+from calcgpt.evaluation.report_tables import (
+    comparison,
+    differences,
+    model_tables,
+    runs,
+    settings,
+    training,
+    weakest,
+)
 from calcgpt.evaluation.report_text import Report, Row, comparison_text, interval_text, report_names, row_share
 from calcgpt.runtime.figures import duration_text, figure_text, percent_text
 from calcgpt.runtime.files import write_atomic
-from calcgpt.runtime.table import Column, Table
 
 Card = tuple[str, str, str]  # a title, a figure, and a note
 _WORST, _WORST_EACH = 20, 10  # failures shown of one model, and of each of several
@@ -49,7 +56,7 @@ def html_report(reports: Sequence[Mapping[str, Any]], records: Records | None = 
         summary=[] if several else list(_summary(reports[0])),
         comparison=comparison(reports),
         differences=list(differences(reports)),
-        settings=None,
+        runs=runs(reports),
         figures=[plot for plot in plots if not all_right or plot["name"] in _TRAINING],
         flat_figures=[plot for plot in plots if all_right and plot["name"] not in _TRAINING],
         models=[
@@ -101,6 +108,20 @@ def _verdict(report: Report) -> str:
 
 def _summary(report: Report) -> Iterator[str]:
     """What a reader wants to know next."""
+    run = report.get("run") or {}
+    seconds, created = run.get("training_time"), run.get("created")
+    facts = (
+        run.get("recipe") and f"recipe {run['recipe']}",
+        run.get("computes") and f"trained on {run['computes']}",
+        None if run.get("steps") is None else f"{run['steps']:,} steps",
+        None if seconds is None else f"in {duration_text(seconds)}",
+        None if run.get("seed") is None else f"seed {run['seed']}",
+        created and f"on {str(created)[:10]}",
+        run.get("version") and f"with CalcGPT {run['version']}",
+    )
+    if any(facts):
+        told = ", ".join(filter(None, facts))
+        yield f"{told[0].upper()}{told[1:]}."
     if report["problems"] and report.get("complete"):
         yield "Every problem of its range was asked: this is a count, not an estimate."
     trained, never = report.get("trained_on"), report.get("never_seen")
@@ -114,7 +135,7 @@ def _cards(report: Report) -> Iterator[Card]:
     """The headline figures."""
     interval = f", 95% interval {interval_text(report)}" if report["interval"] else ""
     yield "exact match", row_share(report), f"{_of(report)}{interval}"
-    for title, row in (("never seen in training", report.get("never_seen")), ("trained on", report.get("trained_on"))):
+    for title, row in (("never seen", report.get("never_seen")), ("trained on", report.get("trained_on"))):
         if row is not None and row["problems"]:
             yield title, row_share(row), _of(row)
     yield "malformed", f"{report['malformed']:,}", "answers that are no number; they count as wrong"
@@ -144,5 +165,6 @@ def _asked(report: Report) -> dict[str, Any]:
         "seed": report["seed"],
         "description": " ".join(str(report.get("description") or "").split()),
         "command": report.get("command") or f"calcgpt.evaluation.evaluate(model, {suite!r})",
-        "settings": Table("", [Column(""), Column("")]),
+        "training": training(report),
+        "settings": settings(report),
     }

@@ -82,12 +82,12 @@ def figures(plots: Mapping[str, Figure]) -> Iterator[dict[str, Any]]:
     for name, plot in plots.items():
         caption, inches = CAPTIONS.get(name, name), plot.get_figwidth()
         svg = f'<svg role="img" aria-label="{Markup.escape(caption)}" {inline_svg(plot, name).removeprefix("<svg ")}'
-        # From half as wide as it is drawn (below that nobody can read its words, and its box scrolls) to a third wider.
+        # From half as wide as it is drawn (below that nobody can read its words, and its box scrolls) to a fifth wider.
         yield {
             "name": name,
             "caption": caption,
             "wide": inches > _WIDE,
-            "width": round(130 * inches),
+            "width": round(115 * inches),
             "least": round(48 * inches),
             "svg": Markup(svg),
         }

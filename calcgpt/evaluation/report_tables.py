@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from calcgpt.arithmetic.operations import rank
+from calcgpt.evaluation.comparing import runs_table
 from calcgpt.evaluation.report_text import (
     Report,
     Row,
@@ -16,29 +17,24 @@ from calcgpt.evaluation.report_text import (
     report_names,
     row_share,
 )
-from calcgpt.runtime.figures import figure_text, percent_text, share_text
-from calcgpt.runtime.table import Cell, Column, Table, Value
+from calcgpt.evaluation.table import counts_table, tone_of
+from calcgpt.runtime.figures import NOTHING, duration_text, figure_text, percent_text, share_text
+from calcgpt.runtime.table import Cell, Column, Table
 
 _COUNTS = ("right", "problems", "malformed", "refused")
 
 
 def model_tables(report: Report) -> list[Table]:
     """What one model reached by operation, case, length, chain of carries and digit position; those with rows."""
-    by_operation = sorted(report.get("operations") or (), key=lambda row: rank(row["operation"]))
+    operations = _ordered(report.get("operations"))
+    named = [{**row, "operation": operation_text(row["operation"])} for row in operations]
+    buckets = sorted(report.get("buckets") or (), key=lambda row: (rank(row["operation"]), natural(row["digits"])))
     tables = [
-        _counted("By operation", by_operation, operation=lambda row: operation_text(row["operation"])),
-        _counted("Special cases", report.get("cases"), case=lambda row: row["case"]),
-        _counted(
-            "By length",
-            sorted(report.get("buckets") or (), key=_by_length),
-            operation=lambda row: row["operation"],
-            digits=lambda row: row["digits"],
-        ),
-        _counted(
-            "By the longest chain of carries or borrows",
-            report.get("carries"),
-            operation=lambda row: row["operation"],
-            chain=lambda row: row["chain"],
+        counts_table("By operation", named, "operation"),
+        counts_table("Special cases", list(report.get("cases") or ()), "case"),
+        counts_table("By length", buckets, "operation", "digits"),
+        counts_table(
+            "By the longest chain of carries or borrows", _ordered(report.get("carries")), "operation", "chain"
         ),
         _positions(report.get("places")),
         _language(report.get("language")),
@@ -46,33 +42,12 @@ def model_tables(report: Report) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def _by_length(row: Row) -> tuple[Any, ...]:
-    return rank(row["operation"]), natural(row["digits"])
-
-
-def _counted(title: str, rows: Sequence[Row] | None, **keys: Callable[[Row], Value]) -> Table:
-    """Exact match and counts of each row; without intervals where nothing was estimated, and without columns of which
-    no row has any."""
-    rows = rows or ()
-    estimated = any(row["interval"] for row in rows)
-    counts = [name for name in _COUNTS if name in ("right", "problems") or any(row[name] for row in rows)]
-    columns = [Column(name) for name in keys] + [Column("exact match", numeric=True)]
-    columns += [Column("95% interval", numeric=True)] * estimated + [Column(name, numeric=True) for name in counts]
-    table = Table(title, columns)
-    for row in rows:
-        cells: list[Cell | Value] = [key(row) for key in keys.values()]
-        cells.append(_share(row))
-        cells += [interval_text(row)] * estimated
-        table.add(*cells, *(row[name] for name in counts))
-    return table
+def _ordered(rows: Sequence[Row] | None) -> list[dict[str, Any]]:
+    return [dict(row) for row in sorted(rows or (), key=lambda row: rank(row["operation"]))]
 
 
 def _share(row: Row | None) -> Cell:
-    """The exact match of a row: good where all is right, bad below half."""
-    if row is None or not row["problems"]:
-        return Cell(None)
-    share = row["right"] / row["problems"]
-    return Cell(share, row_share(row), "good" if share == 1 else "bad" if share < 0.5 else "")
+    return Cell(None if row is None else row["exact_match"], row_share(row))
 
 
 def _positions(rows: Sequence[Row] | None) -> Table:
@@ -80,7 +55,9 @@ def _positions(rows: Sequence[Row] | None) -> Table:
     columns = [Column("operation"), Column("position"), *(Column(title, numeric=True) for title in titles)]
     table = Table("By digit position, of the answers that can be read", columns)
     for row in sorted(rows or (), key=lambda row: (rank(row["operation"]), row["place"])):
-        share = Cell(row["accuracy"], share_text(row["right"], row["digits"]), "good" * (row["right"] == row["digits"]))
+        share = Cell(
+            row["accuracy"], share_text(row["right"], row["digits"]), "good" if row["right"] == row["digits"] else ""
+        )
         table.add(row["operation"], place_text(row["place"]), share, row["right"], row["digits"])
     return table
 
@@ -107,7 +84,7 @@ def comparison(reports: Sequence[Report]) -> Table:
     for name, report in zip(names, reports, strict=True):
         by_symbol = {row["operation"]: row for row in report.get("operations") or ()}
         table.add(
-            *(name, _share(report), interval_text(report)),
+            *(name, Cell(report["exact_match"], row_share(report), tone_of(dict(report))), interval_text(report)),
             *(_share(by_symbol.get(symbol)) for symbol in (symbols if len(symbols) > 1 else ())),
             *(report[key] for key in counts),
             *(_share(report["trained_on"]), _share(report["never_seen"])),
@@ -115,6 +92,46 @@ def comparison(reports: Sequence[Report]) -> Table:
             Cell(report["milliseconds"], figure_text(report["milliseconds"])),
             report.get("parameters"),
         )
+    return table
+
+
+def runs(reports: Sequence[Report]) -> tuple[Table, str] | None:
+    """What tells the trainings of several models apart, and in a sentence what they share; None where a report does
+    not say how its model was trained."""
+    facts = [report.get("run") for report in reports]
+    if not all(facts):
+        return None
+    table, shared = runs_table(report_names(reports), [dict(run or {}) for run in facts], "Training").without_shared()
+    told = "; ".join(f"{title} {text}" for title, text in shared.items() if text != NOTHING)
+    return table, f"All of them: {told}." if told else ""
+
+
+def training(report: Report) -> Table:
+    """How a model was trained, a row for each fact that is known."""
+    run = report.get("run") or {}
+    seconds, created = run.get("training_time"), run.get("created")
+    table = Table("Training", [Column("", name="fact"), Column("", name="value")])
+    for fact, cell in (
+        ("recipe", Cell(run.get("recipe"))),
+        ("trained on", Cell(run.get("computes"))),
+        ("parameters", Cell(report.get("parameters"))),
+        ("seed", Cell(run.get("seed"))),
+        ("steps", Cell(run.get("steps"))),
+        ("training time", Cell(seconds, None if seconds is None else duration_text(seconds))),
+        ("exact match in training", Cell(run.get("exact_match"), percent_text(run.get("exact_match")))),
+        ("date", Cell(created, None if created is None else str(created)[:10])),
+        ("CalcGPT", Cell(run.get("version"))),
+    ):
+        if cell.value is not None:
+            table.add(fact, cell)
+    return table
+
+
+def settings(report: Report) -> Table:
+    """Every setting of a model's training, as `calcgpt train` names it."""
+    table = Table("Settings", [Column("setting"), Column("value")])
+    for name, value in ((report.get("run") or {}).get("settings") or {}).items():
+        table.add(name, str(value))
     return table
 
 

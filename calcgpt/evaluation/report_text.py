@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.evaluation.comparing import compare
 from calcgpt.runtime.figures import NOTHING, percent_text, share_text
 
@@ -58,8 +59,10 @@ def place_text(place: int) -> str:
 
 
 def operation_text(symbol: str) -> str:
-    """An operation's name and symbol: `addition (+)`."""
-    return f"{_OPERATIONS[symbol]} ({symbol})" if symbol in _OPERATIONS else symbol
+    """An operation's name and symbol: `addition (+)`; of one that is not registered its symbol."""
+    known = OPERATIONS.get(symbol)
+    name = _OPERATIONS.get(symbol) or (known and known.name)
+    return f"{name} ({symbol})" if name and name != symbol else symbol
 
 
 def natural(text: object) -> tuple[Any, ...]:

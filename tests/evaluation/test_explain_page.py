@@ -130,7 +130,7 @@ def test_a_long_explanation_stays_small(read_page: Reader) -> None:
 
 
 def test_a_notebook_shows_an_explanation() -> None:
-    assert explanation()._repr_html_() == page(explanation(), "the model")._repr_html_()
+    assert explanation()._repr_html_() == page(explanation())._repr_html_()
     assert explanation()._repr_html_().startswith("<iframe srcdoc=")
 
 

@@ -112,7 +112,7 @@ def test_a_page_of_one_model_says_what_it_should(read_page: Reader) -> None:
     page = read_page(html_report([report()], {"models/one": RECORDS}))
     for words in (
         "Evaluation of models/one", "99.67% exact match: 2,990 of 3,000 problems right", "98.67% to 99.77%",
-        "trained on 100% 1,000 of 1,000 right", "never seen in training 99.50% 1,990 of 2,000 right",
+        "trained on 100% 1,000 of 1,000 right", "never seen 99.50% 1,990 of 2,000 right",
         "malformed 4", "refused 1", "2,500/s problems; 0.4 ms each",
         "Suite standard , version 3, seed 17. What it asks.",
         "Ask the same again: calcgpt evaluate models/one --seed 17", "By operation", "By length", "Special cases",
@@ -265,6 +265,30 @@ def test_several_models_are_compared_first(read_page: Reader, no_plots: None) ->
     assert page.tags.count("article") == 2, "of those that have failures"
     assert page.text.count("Ask the same again") == 3
     assert page.of("th")[:1] == ["model"] and page.of("h3")[:3] == ["models/one", "models/two", "models/three"]
+
+
+RUN: Report = {
+    "computes": "+ of 0 to 999", "recipe": "three-digit", "parameters": 26464, "exact_match": 0.98, "seed": 42,
+    "steps": 1200, "training_time": 38.2, "created": "2026-11-25T20:00:00+00:00", "version": "0.1.0",
+    "settings": {"num_layers": "2", "notation.reverse": "true"},
+}  # fmt: skip
+
+
+def test_a_page_says_what_was_trained(read_page: Reader, no_plots: None) -> None:
+    page = read_page(html_report([report(run=RUN, parameters=26464)]))
+    first = "Recipe three-digit, trained on + of 0 to 999, 1,200 steps, in 38 s, seed 42, on 2026-11-25, with "
+    assert f"{first}CalcGPT 0.1.0." in page.of("p")
+    assert "notation.reverse true" in page.text and "26,464" in page.of("td") and "98.00%" in page.of("td")
+    unknown = read_page(html_report([report(run=None), report("b", run=RUN)]))
+    assert "settings that differ" not in unknown.text
+
+
+def test_models_that_differ_in_one_setting_do_not_look_the_same(read_page: Reader, no_plots: None) -> None:
+    other = {**RUN, "settings": {**RUN["settings"], "num_layers": "1"}, "parameters": 13760}
+    page = read_page(html_report([report(run=RUN), report("models/two", run=other)]))
+    before = page.text[: page.text.index("What failed")]
+    assert "settings that differ" in before and "num_layers 1" in before and "num_layers 2" in before
+    assert "notation.reverse" not in before and "All of them:" in before
 
 
 def test_operations_stand_in_their_order() -> None:
