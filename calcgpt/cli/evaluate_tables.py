@@ -196,7 +196,8 @@ def _compare(console: Console, reports: Sequence[Report]) -> None:
     runs = {name: report["run"] for name, report in zip(report_names(reports), reports, strict=True) if report["run"]}
     if len(runs) > 1:
         table, shared = runs_table(list(runs), list(runs.values()), "how they were trained").without_shared()
-        show_table(console, table)
+        if len(table.columns) > 1:
+            show_table(console, table)
         show_shared(console, shared)
     for report in reports:
         show_line(console, f"{report['model']}: {_seconds(report)}")

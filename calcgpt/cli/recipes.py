@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from calcgpt.cli.flags import Switch, parse
+from calcgpt.runtime.table import Column, Table
 from calcgpt.training.recipes import Recipe, load_recipe, recipe_names
 
 
@@ -34,16 +34,13 @@ def run(args: list[str]) -> int:
     if options.json:
         print(json.dumps([_plain(recipe) for recipe in recipes]))
         return 0
-    column = max(len(recipe.name) for recipe in recipes) + 2
+    from calcgpt.cli.display import output
+    from calcgpt.cli.tables import show_table
+
+    table = Table("", [Column(""), Column("", wraps=True)])
     for recipe in recipes:
-        print(
-            textwrap.fill(
-                f"{recipe.name:<{column}}{recipe.description}",
-                79,
-                subsequent_indent=" " * column,
-                break_on_hyphens=False,
-            )
-        )
+        table.add(recipe.name, " ".join(recipe.description.split()))
+    show_table(output(), table)
     print("\ncalcgpt recipes NAME shows one; calcgpt train NAME trains with it.")
     return 0
 

@@ -13,6 +13,8 @@ from typing import Any
 from calcgpt.cli.train import train
 from calcgpt.cli.train_options import Job
 from calcgpt.errors import CalcGPTError
+from calcgpt.runtime.figures import percent_text
+from calcgpt.runtime.table import Cell, Column, Table
 
 Row = dict[str, Any]
 _WORST: dict[str, Callable[[list[float]], float]] = {"exact_match": min, "training_loss": max, "training_time": max}
@@ -65,33 +67,29 @@ def _over(rows: list[Row], functions: dict[str, Callable[[list[float]], float]])
     return {name: function(figures[name]) if figures[name] else None for name, function in functions.items()}
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    match = row["exact_match"]
-    return ["-" if match is None else f"{match:.2%}", f"{row['training_loss']:.4f}", f"{row['training_time']:.1f} s"]
+def _cells(row: dict[str, Any]) -> list[Cell]:
+    match, loss, seconds = (row[name] for name in _WORST)
+    return [Cell(match, percent_text(match)), Cell(loss, f"{loss:.4f}"), Cell(seconds, f"{seconds:.1f} s")]
 
 
 def _in_words(row: Row) -> str:
     if "error" in row:
         return f"seed {row['seed']}: failed"
-    match, loss, seconds = _cells(row)
+    match, loss, seconds = map(str, _cells(row))
     return f"seed {row['seed']}: exact match {match}, loss {loss}, {seconds}, {row['output_dir']}"
 
 
 def _show(rows: list[Row], trained: list[Row]) -> None:
-    from rich.table import Table
-
     from calcgpt.cli.display import output
+    from calcgpt.cli.tables import show_line, show_table
 
-    table = Table("seed", *(("exact match", "loss", "time")))
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table("", [Column("seed"), *(Column(title, numeric=True) for title in ("exact match", "loss", "time"))])
+    failed = [Cell(None, "failed", "bad"), *(Cell(None, "") for _ in range(2))]
     for row in rows:
-        table.add_row(str(row["seed"]), *(["failed", "", ""] if "error" in row else _cells(row)))
-    table.add_section()
-    table.add_row("worst", *_cells(_over(trained, _WORST)))
-    table.add_row("mean", *_cells(_over(trained, dict.fromkeys(_WORST, mean))))
+        table.add(Cell(row["seed"], str(row["seed"])), *(failed if "error" in row else _cells(row)))
+    table.add_foot("worst", *_cells(_over(trained, _WORST)))
+    table.add_foot("mean", *_cells(_over(trained, dict.fromkeys(_WORST, mean))))
     console = output()
-    console.print(table)
-    failed = len(rows) - len(trained)
+    show_table(console, table)
     folders = Path(trained[0]["output_dir"]).parent
-    console.print(f"{len(trained)} trained, {failed} failed; the models are in {folders}", soft_wrap=True)
+    show_line(console, f"{len(trained)} trained, {len(rows) - len(trained)} failed; the models are in {folders}")

@@ -39,7 +39,8 @@ def show_table(console: Console, table: Table) -> None:
     if table.title:
         console.print(Text(visible(table.title), style="bold"))
     room, count = console.width, len(table.columns)
-    if widths := _widths(table, room - 3 * count - 1, whole=True):
+    widths = _widths(table, room - 3 * count - 1, whole=True)
+    if widths and table.has_heading:
         console.print(_drawn(table, widths, {"box": box.HEAVY_HEAD}))
     elif widths := _widths(table, room - 2 * count + 2, whole=False):
         light = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": (0, 1, 0, 0)}
@@ -66,8 +67,9 @@ def _widths(table: Table, room: int, whole: bool) -> list[int] | None:
         widths[at] -= 1
     spare = room - sum(widths)
     for index, column in enumerate(table.columns):  # headings on one line, where there is room
-        more = max(0, min(spare, text_width(str(column)) - widths[index]))
-        widths[index], spare = widths[index] + more, spare - more
+        more = max(0, text_width(str(column)) - widths[index])
+        if more <= spare:
+            widths[index], spare = widths[index] + more, spare - more
     return widths
 
 
