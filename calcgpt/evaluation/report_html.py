@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from calcgpt import __version__
 from calcgpt.evaluation.plots import svg_text
 from calcgpt.evaluation.report_axes import INK
 from calcgpt.runtime.table import visible
@@ -57,7 +58,7 @@ class Page(str):
 
 def render(template: str, **values: Any) -> Page:
     """A page from a template of this package; whatever is put in is escaped."""
-    return Page(_environment().get_template(template).render(values))
+    return Page(_environment().get_template(template).render(values, version=__version__))
 
 
 @cache

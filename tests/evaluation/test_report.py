@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from calcgpt import __version__
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation.report import html_report, write_report
 from calcgpt.evaluation.report_failures import Pieces, aligned, failure_of, tokens_of
@@ -126,6 +127,7 @@ def test_what_matters_comes_first(read_page: Reader) -> None:
     page = read_page(html_report([report()], {"models/one": RECORDS}))
     assert page.of("h1") == ["Evaluation of models/one"]
     assert page.of("h2") == ["Plots", "What failed", "Figures", "Details"]
+    assert page.text.endswith(f"Made by CalcGPT {__version__}.")
     order = ("99.67% exact match", "malformed", "Plots", "What failed", "By operation", "Details", "Ask the same again")
     places = [page.text.index(words) for words in order]
     assert places == sorted(places)
@@ -344,6 +346,7 @@ def test_all_right_is_said_in_a_sentence(read_page: Reader) -> None:
     assert "All 3,000 problems right: 100% exact match." in page.text and "What failed" not in page.text
     assert "None of the problems was trained on" in page.text
     assert page.tags.count("details") == 2 and not any("open" in each for tag, each in page.attributes)
+    assert "All is right, in every row of its tables: by operation (20), special cases (20)," in page.text
     opened = page.tags[: page.tags.index("details")]
     assert "table" not in opened and opened.count("svg") == 2, "of the training; the rest is folded"
 
