@@ -20,6 +20,7 @@ from calcgpt.evaluation.portions import Batch, Drawer, Portion
 from calcgpt.evaluation.sampling import among
 from calcgpt.evaluation.subjects import Complete, PlainSubject, Subject, subject_of
 from calcgpt.evaluation.suites import DEFAULT, Suite, load_suite
+from calcgpt.evaluation.table import Report
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.training.seen import trained_problems
 
@@ -71,7 +72,7 @@ def evaluate(
     after = None if progress is None else lambda done, _: progress(problems + done, total)
     report["language"] = language_tests(plain, lines, after) if plain and lines else []
     kept.finish(report)
-    return report
+    return Report(report)
 
 
 def check_suite(model: CalcGPT, suite: Suite) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation.report_text import interval_text, row_share
 from calcgpt.runtime.files import write_atomic
+from calcgpt.runtime.summary import Summarised
 from calcgpt.runtime.table import Cell, Column, Table, Tone
 
 COLUMNS = (
@@ -20,7 +21,32 @@ COLUMNS = (
 _TABLES = ("operations", "buckets", "carries", "cases", "grid", "places")
 _NUMBERS = ("digits", "chain", "first", "second", "place")
 _TONES: dict[str, Tone] = {"problems": "", "right": "", "malformed": "bad", "refused": "warning"}
+_MOST = 20  # rows of a table that a notebook shows
 _OTHERS = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".html", ".htm", ".md", ".parquet", ".feather", ".tsv", ".pdf")
+
+
+class Report(Summarised):
+    """The report of an evaluation: a dict with the documented keys, shown as its counts."""
+
+    def summary(self) -> str:
+        """The count in a line."""
+        count = f"{self['right']:,} of {self['problems']:,} right" if {"right", "problems"} <= self.keys() else ""
+        share = f", {row_share(self)}" if count and self["problems"] else ""
+        return f"evaluation of {self.get('model')}, suite {self.get('suite')}: {count}{share}"
+
+    def tables(self) -> list[Table]:
+        """Counts by operation; by length, longest carry chain and special case where not all is right."""
+        tables = [counts_table(self.summary(), self.get("operations") or (), "operation")]
+        for title, key, *keys in (
+            ("length", "buckets", "operation", "digits"),
+            ("longest carry chain", "carries", "operation", "chain"),
+            ("special case", "cases", "case"),
+        ):
+            wrong = [row for row in self.get(key) or () if row["right"] < row["problems"]]
+            if wrong:
+                more = f", {_MOST} of {len(wrong):,}" if len(wrong) > _MOST else ""
+                tables.append(counts_table(f"Not all right, by {title}{more}", wrong[:_MOST], *keys))
+        return tables
 
 
 def rows(reports: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

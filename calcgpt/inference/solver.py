@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from calcgpt.arithmetic import traces
 from calcgpt.arithmetic.integers import digit_counts, format_integer, integer_array
 from calcgpt.arithmetic.notation import Notation, Written
+from calcgpt.arithmetic.operations import rank
 from calcgpt.arithmetic.parsing import parse_expression
 from calcgpt.arithmetic.problems import Problems, from_expressions
 from calcgpt.arithmetic.task import Task
@@ -20,10 +22,12 @@ from calcgpt.inference.choosing import Completions
 from calcgpt.inference.columns import solve_columns
 from calcgpt.inference.decoding import decode
 from calcgpt.inference.results import refusal
+from calcgpt.model.catalog import shown_name
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.model.store import find_model, newest_model, read_model
 from calcgpt.runtime.device import resolve_device
+from calcgpt.runtime.table import Column, Table
 from calcgpt.tokens.encoding import encode_written, unknown_characters
 from calcgpt.tokens.tokenizer import END, PAD, Tokenizer
 
@@ -67,6 +71,45 @@ class CalcGPT:
             self.tasks = [Task(**task) for task in run.get("data", {}).get("tasks", [])]
         except (AttributeError, TypeError, ConfigError) as error:
             raise ModelFolderError(f"run.json does not say how the model was trained: {error}") from error
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name} {text}" for name, text in self._told().items())
+        return f"<CalcGPT: {facts}>"
+
+    def _repr_html_(self) -> str:
+        table = Table("CalcGPT", [Column(""), Column("")])
+        for name, text in self._told().items():
+            table.add(name, text)
+        return table.to_html()
+
+    def _told(self) -> dict[str, str]:
+        """What the model is, by name: what it computes, its size, how it reads and writes a problem, and its folder."""
+        symbols = sorted({symbol for task in self.tasks for symbol in task.operations}, key=rank)
+        ranges = dict.fromkeys(f"{task.min_value:,} to {task.max_value:,}" for task in self.tasks)
+        example = self._example(symbols)
+        return {
+            "computes": f"{' '.join(symbols)} of {', '.join(ranges)}" if symbols else self._trained_on(),
+            "parameters": f"{self.model.num_parameters:,}",
+            **({"example": example} if example else {}),
+            "device": str(self.model.device),
+            "from": "memory" if self.path is None else shown_name(self.path),
+        }
+
+    def _example(self, symbols: Sequence[str]) -> str | None:
+        """A problem with its answer, and both as this model reads and writes them; None where it knows none."""
+        for first, second in ((12, 34), (1, 2)) if symbols else ():
+            problems = from_expressions([f"{first}{symbols[0]}{second}"])
+            if not any(task.contains(problems)[0] for task in self.tasks):
+                continue
+            if self.notation.work == "columns":
+                written = traces.shown(symbols[0], first, second, signed=self.notation.signed)
+            elif self.notation.unsupported(problems)[0] is None:
+                answers = self.notation.write_answers(problems, problems.solutions())
+                written = self.notation.write_prompts(problems).texts()[0] + answers.texts()[0]
+            else:
+                continue
+            return f"{problems.examples()[0]} is written {written}"
+        return None
 
     def solve(self, problem: str, **options: Any) -> dict[str, Any]:
         """Answer one problem, such as "12+34"; the options and the result are those of `solve_batch`."""

@@ -26,7 +26,7 @@ from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import TrainingData, load_file_data, load_task_data
 from calcgpt.training.execution import Execution, plan
 from calcgpt.training.initial import initial_model, initial_tokenizer
-from calcgpt.training.records import describe_run, training_loss
+from calcgpt.training.records import TrainingResults, describe_run, training_loss
 from calcgpt.training.source import Batch, FileSource, OptimizedDataset, Source, TaskSource, on_device
 from calcgpt.training.tracking import Console, Listener, MetricsFile
 from calcgpt.training.validation import shown_records, validate
@@ -117,7 +117,7 @@ class CalcGPTTrainer:
             self._saved(path)
             results["output_dir"] = str(path)
             self._tell("on_end", results)
-        return results
+        return TrainingResults(results)
 
     # Made to be overridden
 

@@ -291,3 +291,15 @@ def test_from_expressions_is_what_a_batch_reads(solver_of: SolverOf) -> None:
     solver = solver_of("0123456789+-*/%=()", **run_of())
     texts = ["+5 + 3", "(−2)×3", "007-0010", "5 // 2="]
     assert [result["problem"] for result in solver.solve_batch(texts)] == from_expressions(texts).expressions()
+
+
+def test_a_model_says_what_it_is(tiny_model: Path) -> None:
+    solver = CalcGPT(tiny_model, device="cpu")
+    said = repr(solver)
+    assert said.startswith("<CalcGPT: computes + - of 0 to 9, parameters ") and str(tiny_model) in said
+    assert f"{solver.model.num_parameters:,}" in said and "1+2=3 is written " in said
+    html = solver._repr_html_()
+    assert "<table" in html and "+ - of 0 to 9" in html
+    memory = CalcGPT.from_parts(solver.model, solver.tokenizer)
+    assert "text without arithmetic" in repr(memory) and "from memory" in repr(memory)
+    assert "12+34=46 is written +12++34=+640+640" in repr(CalcGPT("calculator", device="cpu"))
