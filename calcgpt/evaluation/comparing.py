@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -208,3 +209,28 @@ def _number(value: Any) -> float | None:
 
 def _word(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def same_recipe(runs: Sequence[Mapping[str, Any] | None]) -> list[list[int]]:
+    """Group runs that differ only in their seed.
+
+    Args:
+        runs: what a report says in `run`: `settings` without the seed, `computes`, `steps`; None, or a mapping without
+            settings, for a model whose training is not known.
+
+    Returns:
+        The indices of each group, groups in the order of their first runs. A model whose training is not known is a
+        group of its own, and a run that ended before its last step is no seed of those that did not.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, run in enumerate(runs):
+        groups.setdefault(_recipe_key(run) or f"unknown {index}", []).append(index)
+    return list(groups.values())
+
+
+def _recipe_key(run: Mapping[str, Any] | None) -> str | None:
+    settings = (run or {}).get("settings")
+    if not run or not settings:
+        return None
+    free = any(settings.get(name, "none") != "none" for name in ("target_exact_match", "max_seconds"))
+    return json.dumps([settings, run.get("computes"), None if free else run.get("steps")], sort_keys=True)

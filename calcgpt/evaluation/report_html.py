@@ -11,25 +11,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from calcgpt import __version__
-from calcgpt.evaluation.plots import svg_text
-from calcgpt.evaluation.report_axes import INK
+from calcgpt.evaluation.plots import inline_svg
 from calcgpt.runtime.table import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_INTERVALS = "bands and bars are 95% intervals of drawn problems, or of several seeds their range."
 CAPTIONS: Mapping[str, str] = {
     "length-grid": "Exact match by the number of digits of the first and the second operand.",
-    "by-length": "Exact match by length; bars are 95% intervals of drawn problems.",
+    "by-length": f"Exact match by length; {_INTERVALS}",
     "by-place": "Right digits by digit position, from the units upwards, of the answers that can be read.",
-    "by-carry": "Exact match by the longest chain of carries or borrows in a problem; bars are 95% intervals of "
-    "drawn problems.",
+    "by-carry": f"Exact match by the longest chain of carries or borrows in a problem; {_INTERVALS}",
     "calibration": "How often answers are right, by how sure the model is. On the dashed line it is right as often "
     "as it says; below, how many problems there are of each.",
     "training": "Losses and exact match on held-out problems, by step of the training.",
     "learning-order": "When each digit of the answer was learnt, on held-out problems.",
 }
-_WIDE = 7.5  # inches; a wider figure has a row of the page for itself
+_WIDE = 10.0  # inches; a wider figure has a row of the page for itself
 # A page in a notebook has a document of its own, so that neither's styles reach the other. It grows with what is
 # folded out; `base` keeps links within the page inside the frame.
 _FRAME = Markup(
@@ -81,24 +80,6 @@ def _shown(value: object) -> object:
 def figures(plots: Mapping[str, Figure]) -> Iterator[dict[str, Any]]:
     """Each plot with its caption, as a template shows it."""
     for name, plot in plots.items():
-        caption, inches = CAPTIONS.get(name, name), plot.get_figwidth()
-        svg = f'<svg role="img" aria-label="{Markup.escape(caption)}" {inline_svg(plot, name).removeprefix("<svg ")}'
-        # From half as wide as it is drawn (below that nobody can read its words, and its box scrolls) to a fifth wider.
-        yield {
-            "name": name,
-            "caption": caption,
-            "wide": inches > _WIDE,
-            "width": round(115 * inches),
-            "least": round(48 * inches),
-            "svg": Markup(svg),
-        }
-
-
-def inline_svg(plot: Figure, name: str) -> str:
-    """A figure as an `svg` element: ids of its own on the page, the page's ink, no background, no address."""
-    svg = svg_text(plot, transparent=True)
-    svg = svg[svg.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)  # the page has its own style
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"| version="[^"]*"', "", svg)  # HTML knows them
-    svg = re.sub(r'(\bid="|url\(#|href="#)', lambda match: f"{match[0]}{name}-", svg)
-    return re.sub(r' (?:width|height)="[0-9.]+pt"', "", svg, count=2).replace(INK, "currentColor")
+        caption = CAPTIONS.get(name, name)
+        svg = re.sub(r"<style.*?</style>", "", inline_svg(plot, name, caption), flags=re.DOTALL)  # the page has its own
+        yield {"name": name, "caption": caption, "wide": plot.get_figwidth() > _WIDE, "svg": Markup(svg)}

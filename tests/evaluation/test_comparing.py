@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from calcgpt.evaluation.comparing import compare, describe_data, differing_settings, own_settings, run_facts, runs_table
+from calcgpt.evaluation.comparing import (
+    compare,
+    describe_data,
+    differing_settings,
+    own_settings,
+    run_facts,
+    runs_table,
+    same_recipe,
+)
 from calcgpt.evaluation.report_text import comparison_text
 from calcgpt.evaluation.tally import row_of
 from calcgpt.training.recipes import load_recipe, recipe_names
@@ -167,3 +175,23 @@ def test_what_was_trained_on_in_words() -> None:
     expected = "+ // of 0 to 9,999, no negative results"
     assert describe_data({"data": {"kind": "task", "tasks": [task]}}) == expected
     assert describe_data({}) == describe_data({"data": {"kind": "task", "tasks": [{}]}}) == "unknown"
+
+
+def run(seed: int = 0, computes: str = "+ of 0 to 9", steps: int = 300, **settings: str) -> dict[str, Any]:
+    return {"seed": seed, "computes": computes, "steps": steps, "settings": {"num_layers": "2", **settings}}
+
+
+def test_runs_that_differ_only_in_their_seed_are_one_recipe() -> None:
+    runs = [run(1), run(1, num_layers="1"), run(2), {**run(3), "exact_match": 0.5}, run(2, num_layers="1")]
+    assert same_recipe(runs) == [[0, 2, 3], [1, 4]]
+    assert same_recipe([]) == []
+
+
+def test_other_data_and_an_interrupted_run_are_other_recipes() -> None:
+    assert same_recipe([run(1), run(2, computes="file.txt"), run(3, steps=120)]) == [[0], [1], [2]]
+    free = {"target_exact_match": "0.99"}
+    assert same_recipe([run(1, steps=100, **free), run(2, steps=200, **free)]) == [[0, 1]]
+
+
+def test_models_of_which_nothing_is_known_stand_alone() -> None:
+    assert same_recipe([None, None, {}, {"settings": None}, run(1), run(2)]) == [[0], [1], [2], [3], [4, 5]]

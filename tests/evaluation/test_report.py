@@ -120,7 +120,7 @@ def test_a_page_of_one_model_says_what_it_should(read_page: Reader) -> None:
         "By the longest chain", "99...9+1", "97.50%", "evaluations/f.jsonl", "First wrong digit: tens (position 1)",
     ):  # fmt: skip
         assert words in page.text, words
-    assert page.tags.count("svg") == 7
+    assert page.tags.count("figure") == 7
 
 
 def test_what_matters_comes_first(read_page: Reader) -> None:
@@ -348,7 +348,7 @@ def test_all_right_is_said_in_a_sentence(read_page: Reader) -> None:
     assert page.tags.count("details") == 2 and not any("open" in each for tag, each in page.attributes)
     assert "All is right, in every row of its tables: by operation (20), special cases (20)," in page.text
     opened = page.tags[: page.tags.index("details")]
-    assert "table" not in opened and opened.count("svg") == 2, "of the training; the rest is folded"
+    assert "table" not in opened and opened.count("figure") == 2, "of the training; the rest is folded"
 
 
 def test_a_page_is_shown_in_a_notebook_by_itself(read_page: Reader, no_plots: None) -> None:
