@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _SHOWN = 100  # characters of a value that a message shows
+_LONGEST_PATH = 1000  # characters; a longer one cannot be opened everywhere
 
 
 class CalcGPTError(Exception):
@@ -11,6 +12,10 @@ class CalcGPTError(Exception):
 
 class ConfigError(CalcGPTError, ValueError):
     """A setting, or a combination of settings, that cannot work."""
+
+
+class MissingOperation(ConfigError):
+    """An operation that is not among those of this process: a user's own has to be registered in each."""
 
 
 class DataError(CalcGPTError, ValueError):
@@ -40,3 +45,9 @@ def shown_value(value: object) -> str:
     except ValueError:  # Python writes no integer of more than 4,300 digits
         return f"a {type(value).__name__} too long to show"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
+def shown_path(path: object) -> str:
+    """A path as a message gives it: quoted where it holds what is no visible text."""
+    text = str(path)
+    return text if text.isprintable() and len(text) <= _LONGEST_PATH else shown_value(text)

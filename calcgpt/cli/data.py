@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calcgpt.cli.streams import write_json, write_line
 from calcgpt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _generate(options: DataOptions) -> int:
     if estimate["expressions"] > _LARGE:
         if not options.yes:
             raise ConfigError(f"{path} would hold {in_words}: expected --yes to make a file as large as that")
-        from calcgpt.cli.display import terminal
+        from calcgpt.cli.streams import terminal
 
         terminal().print(in_words)
     with _progress("generating") as report:
@@ -87,7 +87,7 @@ def _target(output: Path | None, name: str) -> Path:
 
 
 def _report(summary: dict[str, Any], in_words: str, as_json: bool) -> None:
-    print(json.dumps(summary) if as_json else in_words)
+    write_json(summary) if as_json else write_line(in_words)
 
 
 def _estimate_in_words(estimate: dict[str, Any]) -> str:
@@ -121,7 +121,7 @@ def _progress(doing: str) -> Iterator[Callable[[int, int], None]]:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from calcgpt.cli.display import terminal
+    from calcgpt.cli.streams import terminal
 
     console = terminal()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -155,7 +155,7 @@ def _analyze(path: Path, as_json: bool) -> int:
     with _progress("reading") as report:
         summary = analyze(path, report)
     if as_json:
-        print(json.dumps(summary))
+        write_json(summary)
     else:
         _show_summary(summary)
     return 0
@@ -163,7 +163,7 @@ def _analyze(path: Path, as_json: bool) -> int:
 
 def _show_summary(summary: dict[str, Any]) -> None:
     from calcgpt.arithmetic.operations import rank
-    from calcgpt.cli.display import output
+    from calcgpt.cli.streams import output
     from calcgpt.cli.tables import show_line, show_table
     from calcgpt.runtime.table import Column, Table
 

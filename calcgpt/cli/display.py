@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,29 +12,10 @@ from rich import console as rich_console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from calcgpt.cli.streams import errors, is_live, note, terminal
 from calcgpt.training.tracking import Console, Listener
 
 _PATIENCE = 10.0  # seconds between two plain lines of a count
-
-
-def terminal() -> rich_console.Console:
-    """Standard error, for Rich."""
-    return rich_console.Console(stderr=True, highlight=False)
-
-
-class _Output(rich_console.Console):
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # Rich would end with 1, which says something else
-
-
-def output() -> rich_console.Console:
-    """Standard output, for Rich."""
-    return _Output(highlight=False)
-
-
-def is_live(console: rich_console.Console) -> bool:
-    """Whether a display can move there."""
-    return console.is_terminal and not console.is_dumb_terminal
 
 
 def training_display(title: str, max_seconds: float | None, quiet: bool) -> AbstractContextManager[list[Listener]]:
@@ -48,7 +28,7 @@ def training_display(title: str, max_seconds: float | None, quiet: bool) -> Abst
     console = terminal()
     if is_live(console):
         return RichDisplay(title, max_seconds, console)
-    return nullcontext([Console(sys.stderr)])
+    return nullcontext([Console(errors())])
 
 
 class RichDisplay(Console):
@@ -163,6 +143,6 @@ def _lines(doing: str) -> Callable[[int, int], None]:
         if now - shown >= _PATIENCE and 0 < done < total:
             shown = now
             left = (now - started) / done * (total - done)
-            print(f"{doing}: {done:,} of {total:,}, {in_words(left)} left", file=sys.stderr, flush=True)
+            note(f"{doing}: {done:,} of {total:,}, {in_words(left)} left")
 
     return report

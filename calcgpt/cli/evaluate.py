@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calcgpt.cli.streams import note, write_json
 from calcgpt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ def run(args: list[str]) -> int:
 
     command = shlex.join(["calcgpt", "evaluate", *args])
     reports = [_evaluate(solver, suite, options, command) for solver in _solvers(suite, options)]
+    _write(reports, options)  # before what is shown: whoever reads that may go away
     if options.json:
-        print(json.dumps(reports[0] if len(reports) == 1 else reports))
+        write_json(reports[0] if len(reports) == 1 else reports)
     else:
         show(reports)
-    _write(reports, options)
     return _verdict(reports, options.require)
 
 
@@ -170,10 +171,8 @@ def _records(model: str) -> list[dict[str, Any]]:
 def _verdict(reports: list[Report], require: float | None) -> int:
     if require is None:
         return 0
-    import sys
-
     low = [report for report in reports if (report["exact_match"] or 0.0) < require]
     for report in low:
         counts = f"{report['right']:,} of {report['problems']:,} right"
-        print(f"calcgpt: {report['model']}: {counts}, below {require}", file=sys.stderr)
+        note(f"calcgpt: {report['model']}: {counts}, below {require}")
     return 1 if low else 0

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from calcgpt.arithmetic.parsing import shorten
-from calcgpt.cli.display import output
+from calcgpt.cli.streams import output
 from calcgpt.cli.tables import show_line, show_shared, show_table
 from calcgpt.evaluation.comparing import runs_table
 from calcgpt.evaluation.lengths import parse_length

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from calcgpt.cli.flags import Switch, parse
+from calcgpt.cli.streams import write_json, write_line
 from calcgpt.runtime.figures import NOTHING, percent_text
 from calcgpt.runtime.table import visible
 
@@ -42,14 +42,14 @@ def _list(as_json: bool) -> int:
     from calcgpt.model.catalog import MODELS, list_models, scan_models
 
     if as_json:
-        print(json.dumps([_facts(model) for model in list_models()]))
+        write_json([_facts(model) for model in list_models()])
         return 0
     models, broken = scan_models()
     if models or broken:
         _show(models, broken)
     else:
         train = "train one: calcgpt train three-digit (calculator comes with CalcGPT)"
-        print(f"no models in {Path(MODELS).resolve()}; {train}")
+        write_line(f"no models in {Path(MODELS).resolve()}; {train}")
     return 0
 
 
@@ -72,7 +72,7 @@ def _facts(model: ModelSummary) -> Run:
 
 
 def _show(models: list[ModelSummary], broken: list[str]) -> None:
-    from calcgpt.cli.display import output
+    from calcgpt.cli.streams import output
     from calcgpt.cli.tables import show_line, show_shared, show_table
     from calcgpt.evaluation.comparing import run_facts, runs_table
 
@@ -96,10 +96,10 @@ def _describe(name: str, as_json: bool) -> int:
     path = find_model(name)
     run = read_run(path)
     if as_json:
-        print(json.dumps({"path": str(path), **run}))
+        write_json({"path": str(path), **run})
         return 0
     for label, value in _lines(path, run):
-        print(f"{label:<15}{value}")
+        write_line(f"{label:<15}{value}")
     return 0
 
 

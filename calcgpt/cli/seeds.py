@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from calcgpt.cli.streams import flush, note, write_json, write_line
 from calcgpt.cli.train import train
 from calcgpt.cli.train_options import Job
 from calcgpt.errors import CalcGPTError
@@ -30,13 +29,14 @@ def train_seeds(job: Job, count: int, quiet: bool, as_json: bool) -> int:
         seed = job.config.seed + number
         rows.append(_train_one(_with_seed(job, seed), f"seed {seed} ({number + 1} of {count})", quiet))
         if not (quiet or as_json):
-            print(_in_words(rows[-1]), flush=True)
+            write_line(_in_words(rows[-1]))
+            flush()
     trained = [row for row in rows if "error" not in row]
     failed = len(rows) - len(trained)
     if as_json:
         found = {"worst": _over(trained, _WORST), "mean": _over(trained, dict.fromkeys(_WORST, mean))}
         shown = [{name: value for name, value in row.items() if name != "exception"} for row in rows]
-        print(json.dumps({"seeds": shown, **found, "failed": failed}))
+        write_json({"seeds": shown, **found, "failed": failed})
     elif not quiet and trained:
         _show(rows, trained)
     if not trained:
@@ -56,7 +56,7 @@ def _train_one(job: Job, title: str, quiet: bool) -> Row:
     except Exception as error:  # whatever it is: hours of other seeds may be at stake
         known = isinstance(error, (CalcGPTError, OSError))
         reason = str(error) if known else f"{type(error).__name__}: {error}"
-        print(f"calcgpt: seed {job.config.seed} failed: {reason}", file=sys.stderr)
+        note(f"calcgpt: seed {job.config.seed} failed: {reason}")
         return {"seed": job.config.seed, "error": reason, "exception": error}
     return {"seed": job.config.seed, **{name: results[name] for name in (*_WORST, "output_dir")}}
 
@@ -80,7 +80,7 @@ def _in_words(row: Row) -> str:
 
 
 def _show(rows: list[Row], trained: list[Row]) -> None:
-    from calcgpt.cli.display import output
+    from calcgpt.cli.streams import output
     from calcgpt.cli.tables import show_line, show_table
 
     table = Table("", [Column("seed"), *(Column(title, numeric=True) for title in ("exact match", "loss", "time"))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,6 +9,7 @@ from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from calcgpt.cli.streams import flush, note, write_json, write_line
 from calcgpt.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _load(options: SolveOptions) -> CalcGPT:
     solver = CalcGPT(options.model, device=options.device)
     if options.model is None and solver.path is not None:
         comes = ", which comes with CalcGPT" if ships(solver.path) else ""
-        print(f"model: {shown_name(solver.path)}{comes}", file=sys.stderr)
+        note(f"model: {shown_name(solver.path)}{comes}")
     return solver
 
 
@@ -80,8 +80,8 @@ def _answer_all(options: SolveOptions, problems: Iterable[str]) -> int:
     while block := list(islice(remaining, _BLOCK)):
         for answer in ask(block):
             refused = bool(refused) | (answer["error"] is not None)
-            print(json.dumps(answer, ensure_ascii=False) if options.json else in_words(answer))
-        sys.stdout.flush()
+            write_json(answer) if options.json else write_line(in_words(answer))
+        flush()
     if refused is None:
         raise DataError(f"{options.file or 'standard input'} has no problem: expected lines such as 12+34")
     return 2 if refused else 0
@@ -92,17 +92,17 @@ def _converse(options: SolveOptions) -> int:
     with suppress(ImportError):  # gives `input` a history and the arrow keys
         import readline  # noqa: F401
     ask = _asker(options)
-    print("A problem such as 12+34; an empty line or Ctrl-D ends.", file=sys.stderr)
+    note("A problem such as 12+34; an empty line or Ctrl-D ends.")
     while True:
         try:
             problem = input("> ").strip()
         except EOFError:
-            print()
+            write_line()
             return 0
         if problem.lower() in ("", "exit", "quit"):
             return 0
         (answer,) = ask([problem])
-        print(json.dumps(answer, ensure_ascii=False) if options.json else in_words(answer))
+        write_json(answer) if options.json else write_line(in_words(answer))
 
 
 def in_words(answer: Answer) -> str:

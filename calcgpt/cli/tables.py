@@ -50,12 +50,13 @@ def show_table(console: Console, table: Table) -> None:
 
 
 def _widths(table: Table, room: int, whole: bool) -> list[int] | None:
-    """The width of each column, so that all fit into the room; None where they cannot. `whole`: no cell breaks."""
+    """The width of each column, so that all fit into the room; None where they cannot. `whole`: no cell and no heading
+    breaks."""
     natural, least = [], []
-    for column, cells in zip(table.columns, zip(*table.rows, *table.foot, strict=True), strict=True):
-        texts = [*map(str, cells)]
+    for index, column in enumerate(table.columns):
+        texts = [str(row[index]) for row in (*table.rows, *table.foot)]
         longest = max(map(text_width, texts), default=0)
-        heading = _longest_word([str(column)])
+        heading = text_width(str(column)) if whole else _longest_word([str(column)])
         natural.append(max(longest, heading))
         words = max(heading, _longest_word(texts), min(longest, _NARROW))
         least.append(words if column.wraps and not whole else natural[-1])

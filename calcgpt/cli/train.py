@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calcgpt import __version__
+from calcgpt.cli.streams import write_json, write_line
 
 if TYPE_CHECKING:
     from calcgpt.cli.train_options import Job
@@ -22,7 +22,7 @@ def run(args: list[str]) -> int:
 
     options, job = read(args)
     if options.version:
-        print(f"calcgpt {__version__}")
+        write_line(f"calcgpt {__version__}")
         return 0
     if options.seeds is not None:
         from calcgpt.cli.seeds import train_seeds
@@ -30,7 +30,7 @@ def run(args: list[str]) -> int:
         return train_seeds(job, options.seeds, options.quiet, options.json)
     results, data = train(job, job.output.name, options.quiet)
     if options.json:
-        print(json.dumps(summary(results)))
+        write_json(summary(results))
     elif not options.quiet:
         _report(results, data)
     return 0
@@ -64,14 +64,15 @@ def shorten(path: str | Path) -> str:
 def _report(results: dict[str, Any], data: TrainingData) -> None:
     match = results["exact_match"]
     if match is not None:
-        print(f"exact match  {match:.2%} of {len(data.test):,} {_tested_on(data)} problems")
-    print(f"loss         {results['training_loss']:.4g} in training", end="")
-    print("" if results["eval_loss"] is None else f", {results['eval_loss']:.4g} in the test")
-    print(f"time         {results['training_time']:.1f} s, {results['steps']:,} steps (ended by {results['stopped']})")
-    print(f"model        {results['output_dir']}, {results['model_params']:,} parameters")
+        write_line(f"exact match  {match:.2%} of {len(data.test):,} {_tested_on(data)} problems")
+    test = "" if results["eval_loss"] is None else f", {results['eval_loss']:.4g} in the test"
+    write_line(f"loss         {results['training_loss']:.4g} in training{test}")
+    steps = f"{results['steps']:,} steps (ended by {results['stopped']})"
+    write_line(f"time         {results['training_time']:.1f} s, {steps}")
+    write_line(f"model        {results['output_dir']}, {results['model_params']:,} parameters")
     if match is not None:
         command = ["calcgpt", "solve", "-m", results["output_dir"], _example(results, data)]
-        print(f"\nnow try      {shlex.join(command)}")
+        write_line(f"\nnow try      {shlex.join(command)}")
 
 
 def _tested_on(data: TrainingData) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from math import fsum  # the same on every Python: `sum` of floats is compensated from 3.12 on
 from typing import Any
 
 from calcgpt.arithmetic.operations import rank
@@ -28,7 +29,7 @@ def compare(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "models": len(asked),
         "succeeded": sum(report["right"] == report["problems"] for report in asked),
-        "mean": sum(report["exact_match"] for report in asked) / len(asked) if asked else None,
+        "mean": fsum(report["exact_match"] for report in asked) / len(asked) if asked else None,
         "worst": worst and worst["exact_match"],
         "worst_model": worst and worst["model"],
     }

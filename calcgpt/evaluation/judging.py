@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from calcgpt.arithmetic.datasets import load_dataset
 from calcgpt.arithmetic.task import Task
 from calcgpt.evaluation.comparing import run_facts
 from calcgpt.evaluation.failures import failures
@@ -83,7 +82,7 @@ def check_suite(model: CalcGPT, suite: Suite) -> None:
 
 def _lines(suite: Suite) -> list[str]:
     """The lines of its data files."""
-    return [line for part in suite.parts if part.path is not None for line in load_dataset(part.path)]
+    return [line for part in suite.parts if part.path is not None for line in part.dataset.examples]
 
 
 def _ask_all(

@@ -10,15 +10,14 @@ from functools import partial
 import numpy as np
 
 from calcgpt.arithmetic.cascades import OPERATORS, draw_cascades
-from calcgpt.arithmetic.columns import ColumnProblems, Shape, as_problems, by_shape, written_widths
-from calcgpt.arithmetic.datasets import load_dataset
+from calcgpt.arithmetic.columns import SYMBOLS, ColumnProblems, Shape, as_problems, by_shape, written_widths
 from calcgpt.arithmetic.drawing import draw, draw_exactly, edge_cases
 from calcgpt.arithmetic.hashing import text_key
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
-from calcgpt.evaluation.cases import VARIANTS, adversarial, with_signs
+from calcgpt.evaluation.cases import VARIANTS, adversarial, has_cases, with_signs
 from calcgpt.evaluation.lengths import (
     Widths,
     describe_length,
@@ -182,6 +181,8 @@ class Drawer:
         kept = ~among(self.subject.keys(problems), self.seen)
         if task is not None and not task.max_digits and len(problems):
             kept &= task.contains(as_problems(problems))
+        if problems.shape.symbol not in SYMBOLS:  # a user's own, which may not be defined everywhere
+            kept &= as_problems(problems).defined()
         return problems[kept]
 
     def _exhaustive(self, part: Part) -> Iterator[Portion]:
@@ -276,6 +277,8 @@ class Drawer:
 
     def _adversarial(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
+            if not has_cases(symbol):
+                continue
             for widths in given_lengths(part, symbol, task, each_width(task, symbol)):
                 if len(widths) == 2:
                     name = f"adversarial {symbol} {widths[0]}x{widths[1]}"
@@ -317,7 +320,7 @@ class Drawer:
 
     def _dataset(self, part: Part) -> Iterator[Portion]:
         assert part.path is not None
-        lines = load_dataset(part.path)
+        lines = part.dataset.examples
         for start in range(0, len(lines), _LINES):
             block = lines[start : start + _LINES]
             yield Portion(f"dataset {part.path} {start}", len(block), partial(self._lines, block))

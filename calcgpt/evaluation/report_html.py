@@ -49,7 +49,7 @@ class Page(str):
     def _repr_html_(self) -> str:
         title = re.search(r"<title>(.*?)</title>", self)
         inside = self.replace("<head>", '<head>\n<base href="about:srcdoc">', 1)
-        return _FRAME.format(str(inside), Markup(title[1]) if title else "CalcGPT")
+        return str(_FRAME.format(str(inside), Markup(title[1]) if title else "CalcGPT"))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # the text beside it in a notebook's file
         printer.text(f"<page of {len(self):,} characters>")

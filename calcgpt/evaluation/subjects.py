@@ -11,6 +11,7 @@ import numpy as np
 
 from calcgpt.arithmetic.accuracy import numbers, numbers_from_texts
 from calcgpt.arithmetic.columns import ColumnProblems, Numbers, as_problems
+from calcgpt.arithmetic.parsing import tidy
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import CalcGPTError, ConfigError, TokenError, UnsupportedProblem
 from calcgpt.inference import columns, plain
@@ -179,7 +180,7 @@ class ColumnSubject(_SolverSubject):
 def _read(completion: str, most: int) -> str | None:
     """The answer that a completion begins with, or None where that is no number of at most so many characters: a
     solution has no more than its problem, and one number of a million digits would make all others as wide."""
-    match = _ANSWER.match(completion)
+    match = _ANSWER.match(tidy(completion))
     return match[1].removeprefix("+") if match and len(match[1]) <= most else None
 
 

@@ -17,7 +17,7 @@ from calcgpt.arithmetic.operations import rank
 from calcgpt.arithmetic.parsing import parse_expression
 from calcgpt.arithmetic.problems import Problems, from_expressions
 from calcgpt.arithmetic.task import Task
-from calcgpt.errors import ConfigError, DataError, ModelFolderError, TokenError, UnsupportedProblem
+from calcgpt.errors import ConfigError, DataError, MissingOperation, ModelFolderError, TokenError, UnsupportedProblem
 from calcgpt.inference.choosing import Completions
 from calcgpt.inference.columns import solve_columns
 from calcgpt.inference.decoding import decode
@@ -69,6 +69,8 @@ class CalcGPT:
         try:
             self.notation = Notation(**run.get("config", {}).get("notation", {}))
             self.tasks = [Task(**task) for task in run.get("data", {}).get("tasks", [])]
+        except MissingOperation as error:
+            raise MissingOperation(f"the model knows an operation that is not registered here: {error}") from error
         except (AttributeError, TypeError, ConfigError) as error:
             raise ModelFolderError(f"run.json does not say how the model was trained: {error}") from error
 

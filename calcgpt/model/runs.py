@@ -18,7 +18,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -236,7 +236,7 @@ class RunFolder:
     def _make_staging(self) -> None:
         """Make the staging folder, marked as a run's: only what is marked may be removed later."""
         self.staging.mkdir(exist_ok=True)
-        owner = {"process": os.getpid(), "started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        owner = {"process": os.getpid(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
         try:
             with open(self.staging / MARKER, "w", encoding="utf-8") as file:
                 json.dump(owner, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,8 @@ def test_every_field_is_a_flag_and_documented(capsys: pytest.CaptureFixture[str]
         if name not in ("task", "notation", "positions"):
             assert f"--{name.replace('_', '-')}" in shown
         assert not isinstance(value, dict) or all(f"--{name}.{key.replace('_', '-')}" in shown for key in value)
-    documented = (TrainingConfig.__doc__ or "").split("Args:")[1]
-    assert all(f"        {entry.name}: " in documented for entry in dataclasses.fields(TrainingConfig))
+    documented = inspect.cleandoc(TrainingConfig.__doc__ or "").split("Args:")[1]  # Python 3.13 has dedented it already
+    assert all(f"    {entry.name}: " in documented for entry in dataclasses.fields(TrainingConfig))
     assert max(map(len, shown.splitlines())) <= 80
 
 

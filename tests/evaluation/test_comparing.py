@@ -30,7 +30,7 @@ def report(model: str, right: int, problems: int = 10) -> dict[str, Any]:
 
 def test_mean_worst_and_how_many_succeeded() -> None:
     found = compare([report("a", 10), report("b", 4), report("c", 10), report("d", 7), report("e", 0, 0)])
-    assert found == {"models": 4, "succeeded": 2, "mean": (1 + 0.4 + 1 + 0.7) / 4, "worst": 0.4, "worst_model": "b"}
+    assert found == {"models": 4, "succeeded": 2, "mean": 0.775, "worst": 0.4, "worst_model": "b"}
     assert compare([report("a", 0)]) == {"models": 1, "succeeded": 0, "mean": 0, "worst": 0, "worst_model": "a"}
 
 

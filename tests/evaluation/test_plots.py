@@ -195,7 +195,7 @@ def test_a_cell_that_is_not_all_right_never_says_100() -> None:
     figure = length_grid([report(grid=[row(10**6, 10**6 - 4, operation="+", first=1, second=1)])])
     assert figure is not None
     (text,) = figure.axes[0].texts
-    assert text.get_text() == "99.9996"
+    assert text.get_text() == ">99.9"
     assert figure.axes[0].collections[0].norm.vmin == pytest.approx(0.99999), "the colours are stretched as well"
 
 
@@ -408,7 +408,7 @@ def test_operations_stand_in_one_order() -> None:
             "multiplication (*)",
             "floor division (//)",
             "remainder (%)",
-            "!",
+            "largest (!)",
             "?",
         ]
         for figure in (plots.accuracy_by_length(reports), length_grid(reports)):

@@ -355,6 +355,7 @@ def test_a_page_is_shown_in_a_notebook_by_itself(read_page: Reader, no_plots: No
     page = html_report([report('models/"one" & <two>')])
     assert isinstance(page, str) and isinstance(page, Page) and json.loads(json.dumps(page)) == page
     shown = page._repr_html_()
+    assert type(shown) is str
     inner = re.fullmatch(
         r'<iframe srcdoc="([^"<>]*)" title="([^"<>]*)" style="[^"<>]*" onload="[^"<]*"></iframe>', shown
     )
