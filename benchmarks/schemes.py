@@ -104,8 +104,13 @@ def summary(counts: list[list[int] | None]) -> str:
     shares = [100 * pair[0] / pair[1] for pair in counts if pair]
     if not shares:
         return "-"
-    mean, low, high = (f"{value:.3g}" for value in (sum(shares) / len(shares), min(shares), max(shares)))
+    mean, low, high = map(percentage, (sum(shares) / len(shares), min(shares), max(shares)))
     return f"{mean}%" if low == high else f"{mean}% ({low}–{high})"
+
+
+def percentage(share: float) -> str:
+    """One decimal at most; 100 only where all are right."""
+    return f"{share if share == 100 else min(share, 99.9):.1f}".removesuffix(".0")
 
 
 if __name__ == "__main__":
