@@ -11,13 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
+from calcgpt.evaluation.report_axes import percent_ticks
+from calcgpt.evaluation.report_figure import Plot, drawn, styled
 from calcgpt.training.recipes import load_recipe
 from calcgpt.training.trainer import CalcGPTTrainer
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 
 def train(steps: int, seed: int) -> list[dict[str, Any]]:
@@ -27,19 +24,20 @@ def train(steps: int, seed: int) -> list[dict[str, Any]]:
         return CalcGPTTrainer(config, recipe.dataset, Path(folder) / "model").train()["history"]
 
 
+@styled()
 def draw(history: list[dict[str, Any]], path: str) -> None:
     training = [(record["step"], record["loss"]) for record in history if "loss" in record]
     held_out = [(record["step"], record["exact_match"]) for record in history if "exact_match" in record]
-    figure, left = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    right = left.twinx()
-    lines = [
-        *left.plot(*zip(*training, strict=True), color="#D55E00", linestyle="--", label="loss, trained on"),
-        *right.plot(*zip(*held_out, strict=True), color="#0072B2", label="exact match, never seen"),
-    ]
-    left.set(xlabel="step", ylabel="loss", xscale="log", yscale="log", title="a+b modulo 97, from half of the table")
-    right.set(ylabel="exact match", ylim=(-0.02, 1.02))
-    left.legend(handles=lines, loc="center left")
-    figure.savefig(path, dpi=150)
+    figure = Plot(figsize=(7, 4.6))
+    figure.suptitle("a+b modulo 97, from half of the table", fontsize=11)
+    above, below = figure.subplots(2, 1, sharex=True)
+    above.plot(*zip(*training, strict=True), color="#D55E00")
+    above.set(ylabel="loss\n(trained on)", xscale="log", yscale="log")
+    below.plot(*zip(*held_out, strict=True), color="#0072B2")
+    below.set(xlabel="step", ylabel="exact match\n(never seen)", ylim=(-0.02, 1.02))
+    below.xaxis.set_major_formatter("{x:,.0f}")
+    below.yaxis.set_major_formatter(percent_ticks())
+    Path(path).write_bytes(drawn(figure, "png"))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from calcgpt.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
     from calcgpt.inference.solver import CalcGPT
@@ -19,12 +20,4 @@ _HOMES = {
 }
 __all__ = ["CalcGPT", "CalcGPTTrainer", "TrainingConfig", "__version__"]
 
-
-def __getattr__(name: str) -> Any:  # imported when asked for: the command's help must not wait for torch
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'calcgpt' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -73,7 +73,7 @@ def stub() -> Callable[..., CalcGPT]:
         wrong = mute = endless = staticmethod(nowhere)
 
         def decode(
-            self, problems: Problems, temperature: float = 0.0, seed: int | None = None, progress: Any = None
+            self, problems: Problems, temperature: float = 0.0, seed: int | None = None, progress: Any = None, **_: Any
         ) -> Completions:
             if progress:
                 progress(len(problems), len(problems))
@@ -112,7 +112,7 @@ def knowing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     tokenizer = Tokenizer.build(["0123456789+-*/%="])
 
     def start(change: Callable[[str, str], str] = lambda prompt, work: work, ended: bool = True) -> None:
-        def decode(choose: Any, prompts: Any, places: Any, space: int, progress: Any = None) -> Completions:
+        def decode(choose: Any, prompts: Any, places: Any, space: int, progress: Any = None, *_: Any) -> Completions:
             rows = []
             for prompt in map(tokenizer.decode, prompts.tolist()):
                 symbol, operands = parse_columns(prompt)

@@ -101,6 +101,13 @@ def test_settings_and_listings_need_no_torch() -> None:
     assert loads(code + "calcgpt.training.tracking", "torch", "transformers") == []
 
 
+@pytest.mark.parametrize("module", ["lib", "lib.train"])
+def test_settings_by_their_documented_name_need_no_torch(module: str) -> None:
+    code = f"from {module} import TrainingConfig, load_dataset, create_vocab, augment_data; TrainingConfig(epochs=1); "
+    assert loads(code + f"import {module}; dir({module})", "torch", "transformers", "safetensors") == []
+    assert loads(f"from {module} import CalcGPTTrainer", "torch") == ["torch"]
+
+
 def test_package_inits_hold_nothing() -> None:
     for path in MODULES:
         # The two entrances import lazily; two folders are of YAML files, beside what reads them.

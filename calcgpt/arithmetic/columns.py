@@ -26,7 +26,7 @@ from calcgpt.arithmetic import digits as d
 from calcgpt.arithmetic.hashing import Words, mix, mix_with_seed, text_keys
 from calcgpt.arithmetic.integers import digit_counts, format_integer, parse_integer
 from calcgpt.arithmetic.operations import find_operation
-from calcgpt.arithmetic.parsing import parse_expression
+from calcgpt.arithmetic.parsing import parse_expression, tidy
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.errors import UnsupportedProblem
 
@@ -159,12 +159,8 @@ class ColumnProblems:
 
 def solve_signed(symbol: str, operands: Sequence[d.Digits], negative: Sequence[NDArray[np.bool_]]) -> Numbers:
     """The true answers for operands with signs."""
-    if symbol in ("//", "%"):
-        width = max(part.shape[1] for part in operands) + 1
-        signs = np.where(negative, -1, 1).T.tolist()
-        pairs = zip(*map(d.to_integers, operands), signs, strict=True)
-        values = [find_operation(symbol).apply(a * first, b * second) for a, b, (first, second) in pairs]
-        return Numbers(d.from_integers(map(abs, values), width), np.array([value < 0 for value in values], bool))
+    if symbol not in ("+", "-", "*"):
+        return _apply(symbol, operands, np.where(negative, -1, 1).T.tolist())
     first, second = negative[0], negative[1] ^ (symbol == "-")
     if symbol == "*":
         return Numbers(d.multiply(*operands), negative[0] ^ negative[1])
@@ -188,8 +184,15 @@ def solve(symbol: str, operands: Sequence[d.Digits]) -> Numbers:
     if symbol == "-":
         difference, borrowed = d.subtract(a, rest[0])
         return Numbers(np.where(borrowed[:, None], d.complement(difference), difference), borrowed)
-    pairs = zip(d.to_integers(a), d.to_integers(rest[0]), strict=True)
-    return Numbers(d.from_integers([find_operation(symbol).apply(x, y) for x, y in pairs], widest), positive)
+    return _apply(symbol, operands, [(1, 1)] * size)
+
+
+def _apply(symbol: str, operands: Sequence[d.Digits], signs: Sequence[Sequence[int]]) -> Numbers:
+    """The true answers by Python's own integers: of an operation of a user's own nothing else is known."""
+    pairs = zip(*map(d.to_integers, operands), signs, strict=True)
+    values = [int(find_operation(symbol).apply(a * first, b * second)) for a, b, (first, second) in pairs]
+    width = max([part.shape[1] for part in operands] + [len(format_integer(abs(value))) for value in values])
+    return Numbers(d.from_integers(map(abs, values), width), np.array([value < 0 for value in values], bool))
 
 
 def written_widths(symbol: str, widths: tuple[int, ...]) -> tuple[int, ...]:
@@ -197,7 +200,7 @@ def written_widths(symbol: str, widths: tuple[int, ...]) -> tuple[int, ...]:
 
     A sum of three or more is padded so far that its running sums fit (`spare_columns`).
     """
-    if symbol in ("*", "//", "%"):
+    if symbol not in ("+", "-"):
         return widths
     return (max(widths) + spare_columns(len(widths)),) * len(widths)
 
@@ -214,7 +217,7 @@ def parse_columns(text: str) -> tuple[str, tuple[int, ...]]:
         DataError: it is no expression.
         UnsupportedProblem: it cannot be asked in columns.
     """
-    bare = re.sub(r"\s*([+=])\s*", r"\1", text.strip()).removesuffix("=")  # a space within a number parts it
+    bare = re.sub(r"\s*([+=])\s*", r"\1", tidy(text)).removesuffix("=")  # a space within a number parts it
     if _SUM.fullmatch(bare):
         return "+", tuple(parse_integer(part) for part in bare.split("+"))
     symbol, a, b = parse_expression(text)
@@ -223,14 +226,19 @@ def parse_columns(text: str) -> tuple[str, tuple[int, ...]]:
     return symbol, (a, b)
 
 
+def shape_of(symbol: str, operands: Sequence[int], signed: bool = False) -> Shape:
+    """The shape of a problem."""
+    widths = tuple(len(format_integer(abs(value))) for value in operands)
+    return Shape(symbol, written_widths(symbol, widths), signed)
+
+
 def group(
     parsed: Sequence[tuple[str, tuple[int, ...]]], signed: bool = False
 ) -> list[tuple[NDArray[np.int64], ColumnProblems]]:
     """Operators and operands in groups of one shape each: their places among the given ones, and the group."""
     groups: dict[Shape, list[int]] = {}
     for place, (symbol, operands) in enumerate(parsed):
-        widths = tuple(len(format_integer(abs(value))) for value in operands)
-        groups.setdefault(Shape(symbol, written_widths(symbol, widths), signed), []).append(place)
+        groups.setdefault(shape_of(symbol, operands, signed), []).append(place)
     return [
         (np.array(places), ColumnProblems.from_operands(symbol, [parsed[row][1] for row in places], widths, signed))
         for (symbol, widths, _), places in groups.items()
@@ -243,7 +251,7 @@ def by_shape(problems: Problems, signed: bool = False) -> list[tuple[NDArray[np.
     found = []
     for index, symbol in enumerate(problems.symbols):
         own = np.flatnonzero(problems.operation == index)
-        widths = counts[own] if symbol in ("*", "//", "%") else counts[own].max(1, keepdims=True).repeat(2, 1)
+        widths = counts[own].max(1, keepdims=True).repeat(2, 1) if symbol in ("+", "-") else counts[own]
         kinds, kind = np.unique(widths, axis=0, return_inverse=True)
         for number, row in enumerate(kinds.tolist()):
             places = own[kind.reshape(-1) == number]

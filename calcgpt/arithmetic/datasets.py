@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from calcgpt.arithmetic.analysis import analyze
 from calcgpt.arithmetic.generate import generate, write_examples
-from calcgpt.arithmetic.reading import find_dataset, load_dataset
+from calcgpt.arithmetic.reading import Dataset, find_dataset, load_dataset, read_dataset
 from calcgpt.arithmetic.spec import DatasetSpec, parse_name
 from calcgpt.arithmetic.splitting import augment_data, split_examples
 
 __all__ = [
+    "Dataset",
     "DatasetSpec",
     "analyze",
     "augment_data",
@@ -20,6 +21,7 @@ __all__ = [
     "generate",
     "load_dataset",
     "parse_name",
+    "read_dataset",
     "split_examples",
     "write_examples",
 ]

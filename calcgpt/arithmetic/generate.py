@@ -13,8 +13,8 @@ from calcgpt.arithmetic.integers import readable
 from calcgpt.arithmetic.problems import Problems, keep_wanted
 from calcgpt.arithmetic.scanning import Progress
 from calcgpt.arithmetic.spec import MAX_EXPRESSIONS, DatasetSpec
-from calcgpt.errors import ConfigError, DataError
-from calcgpt.runtime.files import write_atomic
+from calcgpt.errors import ConfigError, DataError, shown_path
+from calcgpt.runtime.files import make_folder, write_atomic
 
 _BLOCK = 250_000  # expressions between two reports of progress; bounds the memory that is used on the way
 _MAX_PAIRS = 4 * 10**9  # of operands that are tried one by one
@@ -90,11 +90,11 @@ def write_examples(path: str | Path, examples: Problems | Iterable[str], progres
     path = Path(path)
     blocks = _blocks(examples, progress) if isinstance(examples, Problems) else _text_blocks(examples)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         data = b"".join(block.encode() for block in blocks)
         write_atomic(path, data)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot write {shown_path(path)}: {error.strerror or error}") from error
     return len(data)
 
 

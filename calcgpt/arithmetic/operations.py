@@ -135,6 +135,12 @@ def unregister(symbol: str) -> None:
     del OPERATIONS[find_operation(symbol).symbol]
 
 
+def rank(symbol: str) -> int:
+    """What sorts symbols as they are listed everywhere: + - * // %, then registered ones, then unknown ones."""
+    symbols = list(OPERATIONS)
+    return symbols.index(symbol) if symbol in OPERATIONS else len(symbols)
+
+
 def find_operation(symbol: str) -> Operation:
     """The operation with this symbol, or with this name. Raises ConfigError that lists what there is."""
     for operation in OPERATIONS.values():

@@ -9,6 +9,7 @@ from functools import lru_cache
 from calcgpt.arithmetic.integers import format_integer, parse_integer
 from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.errors import DataError, UnsupportedProblem
+from calcgpt.runtime.texts import unify_line_ends
 
 Expression = tuple[str, int, int]
 """(symbol, first operand, second operand)"""
@@ -19,7 +20,8 @@ _NUMBER = "0|-?[1-9][0-9]*"
 _SECOND = r"(0|[1-9][0-9]*)|\((-[1-9][0-9]*)\)"
 _LENIENT_OPERAND = r"(?:([+-]? ?[0-9]+)|\( ?([+-]? ?[0-9]+) ?\))"
 _UNKNOWN_OPERATOR = re.compile(r"[+-]? ?[0-9]+ ?([^0-9\s()]+?) ?[+-]?[0-9]+")
-_ALIASES = {"×": "*", "−": "-"}
+_ALIASES = {0xD7: "*", 0x2212: "-", 0x3000: " ", **{0xFEE0 + code: chr(code) for code in range(0x21, 0x7F)}}
+"""Code points that people's programs write, and ASCII: × and −, and the full-width forms of East Asian ones."""
 _SHOWN = 60  # characters of a bad line that a message shows
 
 
@@ -34,6 +36,21 @@ def _patterns(symbols: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
     lines = (rf"^(?:{text}|[^\n]*)$" for text in (example, f"{canonical}=?"))
     patterns = (re.compile(example), re.compile(canonical), re.compile(lenient))
     return *patterns, *(re.compile(line, re.MULTILINE) for line in lines)
+
+
+@lru_cache(maxsize=8)
+def _aliases(symbols: tuple[str, ...]) -> dict[int, str]:
+    """Without those that are part of an operator of somebody's own."""
+    taken = set("".join(symbols))
+    return {code: ascii_text for code, ascii_text in _ALIASES.items() if chr(code) not in taken}
+
+
+def tidy(text: str) -> str:
+    """A text as every parser here reads it, wherever it comes from: without a byte order mark and the white space round
+    it, line ends as newlines, `×`, `−` and full-width characters as their ASCII ones. Characters that have none stay.
+    """
+    text = unify_line_ends(text).strip()
+    return text if text.isascii() else text.translate(_aliases(tuple(OPERATIONS))).strip()
 
 
 def example_pattern() -> re.Pattern[str]:
@@ -75,7 +92,7 @@ def write_expression(symbol: str, a: int, b: int) -> str:
 def parse_expression(text: str) -> Expression:
     """What a person typed, as (symbol, a, b).
 
-    Spaces, ×, −, a plus sign, leading zeros, brackets round an operand and a trailing "=" are fine. Raises
+    Spaces, what `tidy` mends, a plus sign, leading zeros, brackets round an operand and a trailing "=" are fine. Raises
     DataError where it is no expression, UnsupportedProblem where its operator is unknown or it has no
     solution.
     """
@@ -83,13 +100,10 @@ def parse_expression(text: str) -> Expression:
     if canonical is not None:
         first, symbol, plain, bracketed = canonical.groups()
         return _checked(symbol, parse_integer(first), parse_integer(plain or bracketed))
-    tidy = " ".join(text.split())
-    for alias, symbol in _ALIASES.items():
-        if alias not in OPERATIONS:
-            tidy = tidy.replace(alias, symbol)
-    match = _patterns(tuple(OPERATIONS))[2].fullmatch(tidy)
+    spaced = " ".join(tidy(text).split())
+    match = _patterns(tuple(OPERATIONS))[2].fullmatch(spaced)
     if match is None:
-        raise _no_expression(text, tidy)
+        raise _no_expression(text, spaced)
     first, symbol, second = match[1] or match[2], match[3], match[4] or match[5]
     return _checked(symbol, *(parse_integer(operand.replace(" ", "")) for operand in (first, second)))
 
@@ -123,12 +137,12 @@ def _checked(symbol: str, a: int, b: int) -> Expression:
     return symbol, a, b
 
 
-def _no_expression(text: str, tidy: str) -> DataError | UnsupportedProblem:
+def _no_expression(text: str, spaced: str) -> DataError | UnsupportedProblem:
     symbols = " ".join(OPERATIONS)
-    unknown = _UNKNOWN_OPERATOR.fullmatch(tidy.removesuffix("=").rstrip()) if len(tidy) <= 200 else None
+    unknown = _UNKNOWN_OPERATOR.fullmatch(spaced.removesuffix("=").rstrip()) if len(spaced) <= 200 else None
     if unknown is not None:
         return UnsupportedProblem(f"unknown operator {unknown[1]!r} in {shown(text)}: expected one of {symbols}")
-    if not tidy:
+    if not spaced:
         return DataError("an empty line: expected an expression such as 12+34")
     return DataError(f"{shown(text)}: expected two whole numbers with one of {symbols} between them, such as 12+34")
 

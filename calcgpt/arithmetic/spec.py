@@ -15,7 +15,7 @@ from calcgpt.arithmetic.operands import ALL_DIGITS, OperandSet
 from calcgpt.arithmetic.operations import OPERATIONS, find_operation
 from calcgpt.arithmetic.parsing import shorten, shown
 from calcgpt.arithmetic.problems import Problems, draw
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, check_seed
 
 MAX_EXPRESSIONS = 10**9
 """The most expressions that one data set may hold."""
@@ -62,6 +62,7 @@ class DatasetSpec:
         self._settle_digits()
         _check_integer("count", self.count, 1)
         _check_integer("seed", self.seed, 0)
+        check_seed(self.seed)
         if self.count is None:
             object.__setattr__(self, "seed", _DEFAULT_SEED)
         elif self.count > MAX_EXPRESSIONS:

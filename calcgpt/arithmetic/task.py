@@ -11,7 +11,7 @@ from calcgpt.arithmetic.columns import SYMBOLS
 from calcgpt.arithmetic.integers import format_integer
 from calcgpt.arithmetic.operations import OPERATIONS
 from calcgpt.arithmetic.problems import Problems, held_out, keep_wanted, sample
-from calcgpt.errors import ConfigError, shown_value
+from calcgpt.errors import ConfigError, MissingOperation, shown_value
 
 _CHAIN = 0.7  # of the columns of a carry-heavy problem, the share that hands a carry on, or nearly does
 _NEARLY = 0.15  # of those, the shares that miss it by one, on either side
@@ -34,8 +34,8 @@ class Task:
         max_operands: the most operands of a sum; more than two need max_digits.
 
     Raises:
-        ConfigError: an unknown operator, or the same one twice, an empty range, a share outside 0 to 1, or a
-            value of another type.
+        MissingOperation: an operator that is not registered.
+        ConfigError: the same one twice, an empty range, a share outside 0 to 1, or a value of another type.
     """
 
     operations: tuple[str, ...] = ("+", "-")
@@ -92,12 +92,14 @@ class Task:
         given: Any = self.operations
         if isinstance(given, str):  # one operator, as YAML and flags may give it
             given = (given,)
-        known = isinstance(given, (list, tuple)) and all(
-            isinstance(entry, str) and entry in OPERATIONS for entry in given
-        )
-        if not known or not given or len(set(given)) < len(given):
-            raise ConfigError(
-                f"task.operations must be some of {' '.join(OPERATIONS)}, each at most once, not {shown_value(given)}"
+        texts = isinstance(given, (list, tuple)) and all(isinstance(entry, str) for entry in given)
+        expected = f"task.operations must be some of {' '.join(OPERATIONS)}, each at most once"
+        if not texts or not given or len(set(given)) < len(given):
+            raise ConfigError(f"{expected}, not {shown_value(given)}")
+        if missing := [symbol for symbol in given if symbol not in OPERATIONS]:
+            raise MissingOperation(
+                f"{expected}, and there is no {shown_value(missing[0])}: an operation of your own is registered first, "
+                "in Python: calcgpt.arithmetic.operations.register(Operation(...))"
             )
         object.__setattr__(self, "operations", tuple(given))
 

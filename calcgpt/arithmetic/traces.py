@@ -138,6 +138,26 @@ def template(shape: Shape) -> str:
     return division + (row + "+++" + row + "00" * widths[0]) * signed
 
 
+def length(shape: Shape) -> int:
+    """How many characters a completion has, without writing any.
+
+    >>> length(Shape("*", (2, 2))), length(Shape("//", (300, 100)))
+    (14, 154203)
+    """
+    symbol, widths, signed = shape
+    first, second = widths[0], widths[-1]
+    if symbol in ("+", "-") and signed:
+        return 2 * (first + 2)
+    if symbol == "-":
+        return 2 * first + 1
+    if symbol == "+":
+        return first + 1 if len(widths) == 2 else first * len(widths)
+    if symbol == "*":
+        return signed + second * (1 + 2 * (first + 1))
+    row = second + 1
+    return row * 3 + first * ((row + 2) * len(MULTIPLES) + row) + signed * (2 * row + 3 + 2 * first)
+
+
 def sign_place(shape: Shape) -> int | None:
     """Where the answer's sign stands in a completion, or None where it has none."""
     symbol, widths, signed = shape

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calcgpt.cli.streams import write_json, write_line
 from calcgpt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _generate(options: DataOptions) -> int:
     if estimate["expressions"] > _LARGE:
         if not options.yes:
             raise ConfigError(f"{path} would hold {in_words}: expected --yes to make a file as large as that")
-        from calcgpt.cli.display import terminal
+        from calcgpt.cli.streams import terminal
 
         terminal().print(in_words)
     with _progress("generating") as report:
@@ -87,7 +87,7 @@ def _target(output: Path | None, name: str) -> Path:
 
 
 def _report(summary: dict[str, Any], in_words: str, as_json: bool) -> None:
-    print(json.dumps(summary) if as_json else in_words)
+    write_json(summary) if as_json else write_line(in_words)
 
 
 def _estimate_in_words(estimate: dict[str, Any]) -> str:
@@ -121,7 +121,7 @@ def _progress(doing: str) -> Iterator[Callable[[int, int], None]]:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from calcgpt.cli.display import terminal
+    from calcgpt.cli.streams import terminal
 
     console = terminal()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -155,54 +155,55 @@ def _analyze(path: Path, as_json: bool) -> int:
     with _progress("reading") as report:
         summary = analyze(path, report)
     if as_json:
-        print(json.dumps(summary))
+        write_json(summary)
     else:
         _show_summary(summary)
     return 0
 
 
 def _show_summary(summary: dict[str, Any]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from calcgpt.cli.display import output
+    from calcgpt.arithmetic.operations import rank
+    from calcgpt.cli.streams import output
+    from calcgpt.cli.tables import show_line, show_table
+    from calcgpt.runtime.table import Column, Table
 
     console = output()
-    console.print(summary["path"], markup=False, highlight=False, soft_wrap=True)
-    counts = Table("", "", show_header=False)
+    show_line(console, summary["path"])
+    counts = Table("", [Column(""), Column("", numeric=True)])
     repeated = summary["duplicates"]
     for label, value in (
         ("lines", summary["lines"]),
         ("examples", summary["examples"]),
-        *((f"  {symbol}", count) for symbol, count in summary["operations"].items()),
+        *((f"  {symbol}", summary["operations"][symbol]) for symbol in sorted(summary["operations"], key=rank)),
         ("with a negative operand", summary["negative_operands"]),
         ("with a negative answer", summary["negative_answers"]),
         ("repeated", repeated["exact"]),
         ("repeated with operands exchanged", repeated["commuted"]),
         ("invalid lines", summary["invalid_lines"]),
     ):
-        counts.add_row(escape(label), f"{value:,}")
-    console.print(counts)
+        counts.add(label, value)
+    show_table(console, counts)
     _show_histogram(console, "digits", {"operands": summary["operand_digits"], "answers": summary["answer_digits"]})
-    carries = {f"{symbol} examples": histogram for symbol, histogram in summary["carries"].items()}
+    carries = {f"{symbol} examples": summary["carries"][symbol] for symbol in sorted(summary["carries"], key=rank)}
     _show_histogram(console, "carries", carries)
     for line in summary["invalid"]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        show_line(console, line, "bad")
     if summary["invalid_lines"] > len(summary["invalid"]):
-        console.print(f"and {summary['invalid_lines'] - len(summary['invalid']):,} more")
+        show_line(console, f"and {summary['invalid_lines'] - len(summary['invalid']):,} more")
 
 
 def _show_histogram(console: Console, what: str, columns: dict[str, dict[int, int]]) -> None:
-    from rich.table import Table
+    from calcgpt.cli.tables import show_line, show_table
+    from calcgpt.runtime.table import Cell, Column, Table
 
     values = sorted({value for histogram in columns.values() for value in histogram})
     if not values:
         return
-    table = Table(what)
-    for title in columns:
-        table.add_column(title, justify="right")
+    table = Table("", [Column(what, numeric=True), *(Column(title, numeric=True) for title in columns)])
     for value in values[:_HISTOGRAM]:
-        table.add_row(str(value), *(f"{histogram.get(value, 0):,}" for histogram in columns.values()))
-    console.print(table)
+        table.add(Cell(value, str(value)), *(histogram.get(value, 0) for histogram in columns.values()))
+    console.print()
+    show_table(console, table)
     if len(values) > _HISTOGRAM:
-        console.print(f"and {len(values) - _HISTOGRAM:,} more, up to {values[-1]:,} {what} (all of them: --json)")
+        rest = f"and {len(values) - _HISTOGRAM:,} more, up to {values[-1]:,} {what} (all of them: --json)"
+        show_line(console, rest)

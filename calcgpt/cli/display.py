@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import TracebackType
 from typing import Any
 
@@ -13,29 +12,11 @@ from rich import console as rich_console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from calcgpt.cli.streams import errors, is_live, note, terminal
+from calcgpt.runtime.figures import percent_text
 from calcgpt.training.tracking import Console, Listener
 
 _PATIENCE = 10.0  # seconds between two plain lines of a count
-
-
-def terminal() -> rich_console.Console:
-    """Standard error, for Rich."""
-    return rich_console.Console(stderr=True, highlight=False)
-
-
-class _Output(rich_console.Console):
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # Rich would end with 1, which says something else
-
-
-def output() -> rich_console.Console:
-    """Standard output, for Rich."""
-    return _Output(highlight=False)
-
-
-def is_live(console: rich_console.Console) -> bool:
-    """Whether a display can move there."""
-    return console.is_terminal and not console.is_dumb_terminal
 
 
 def training_display(title: str, max_seconds: float | None, quiet: bool) -> AbstractContextManager[list[Listener]]:
@@ -48,7 +29,7 @@ def training_display(title: str, max_seconds: float | None, quiet: bool) -> Abst
     console = terminal()
     if is_live(console):
         return RichDisplay(title, max_seconds, console)
-    return nullcontext([Console(sys.stderr)])
+    return nullcontext([Console(errors())])
 
 
 class RichDisplay(Console):
@@ -77,7 +58,8 @@ class RichDisplay(Console):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.stop()
+        with suppress(OSError):  # a terminal that is gone
+            self.progress.stop()
 
     def on_start(self, facts: dict[str, Any]) -> None:
         super().on_start(facts)
@@ -97,7 +79,7 @@ class RichDisplay(Console):
 
     def on_evaluation(self, record: dict[str, Any]) -> None:
         if record.get("exact_match") is not None:
-            self.progress.update(self.task, match=f"exact match {record['exact_match']:.2%}")
+            self.progress.update(self.task, match=f"exact match {percent_text(record['exact_match'])}")
         self._learn(record)
 
     def on_end(self, results: dict[str, Any]) -> None:
@@ -129,15 +111,15 @@ def in_words(seconds: float) -> str:
 
 
 @contextmanager
-def counting(doing: str, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
+def counting(doing: str, quiet: bool = False, after: float = 0.0) -> Iterator[Callable[[int, int], None] | None]:
     """A function to call with how many are done, of how many: a bar with the time left in a terminal, a line every ten
-    seconds elsewhere; None for `quiet`.
+    seconds elsewhere; None for `quiet`. What ends within `after` seconds is not shown.
     """
     console = terminal()
     if quiet:
         yield None
     elif not is_live(console):
-        yield _lines(doing)
+        yield _lines(doing, after or _PATIENCE)
     else:
         columns = (
             TextColumn("{task.description}"),
@@ -145,24 +127,34 @@ def counting(doing: str, quiet: bool = False) -> Iterator[Callable[[int, int], N
             TextColumn("{task.fields[count]}"),
             _Left(),
         )
-        with Progress(*columns, console=console, transient=True, expand=True) as progress:
-            task = progress.add_task(doing, total=None, count="")
+        progress = Progress(*columns, console=console, transient=True, expand=True)
+        task, due, hidden = progress.add_task(doing, total=None, count=""), time.monotonic() + after, bool(after)
+        if not hidden:
+            progress.start()
 
-            def report(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total, count=f"{done:,}/{total:,}")
+        def report(done: int, total: int) -> None:
+            nonlocal hidden
+            progress.update(task, completed=done, total=total, count=f"{done:,}/{total:,}")
+            if hidden and time.monotonic() >= due:
+                progress.start()
+                hidden = False
 
+        try:
             yield report
+        finally:
+            progress.stop()
 
 
-def _lines(doing: str) -> Callable[[int, int], None]:
-    started = shown = time.monotonic()
+def _lines(doing: str, after: float) -> Callable[[int, int], None]:
+    started = time.monotonic()
+    due = started + after
 
     def report(done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal due
         now = time.monotonic()
-        if now - shown >= _PATIENCE and 0 < done < total:
-            shown = now
+        if now >= due and 0 < done < total:
+            due = now + _PATIENCE
             left = (now - started) / done * (total - done)
-            print(f"{doing}: {done:,} of {total:,}, {in_words(left)} left", file=sys.stderr, flush=True)
+            note(f"{doing}: {done:,} of {total:,}, {in_words(left)} left")
 
     return report

@@ -8,7 +8,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calcgpt.errors import ConfigError
+from calcgpt.cli.streams import note, write_json
+from calcgpt.errors import ConfigError, check_seed
 
 if TYPE_CHECKING:
     from calcgpt.cli.evaluate_options import EvaluateOptions
@@ -35,11 +36,11 @@ def run(args: list[str]) -> int:
 
     command = shlex.join(["calcgpt", "evaluate", *args])
     reports = [_evaluate(solver, suite, options, command) for solver in _solvers(suite, options)]
+    _write(reports, options)  # before what is shown: whoever reads that may go away
     if options.json:
-        print(json.dumps(reports[0] if len(reports) == 1 else reports))
+        write_json(reports[0] if len(reports) == 1 else reports)
     else:
         show(reports)
-    _write(reports, options)
     return _verdict(reports, options.require)
 
 
@@ -53,6 +54,10 @@ def _check_targets(options: EvaluateOptions) -> None:
         require_matplotlib()
     if options.report is not None and options.table is not None and Path(options.report) == Path(options.table):
         raise ConfigError(f"--report and --table would both be written to {options.report}")
+    if options.table is not None:
+        from calcgpt.evaluation.table import check_table_path
+
+        check_table_path(options.table)
     for flag, path in (("report", options.report), ("table", options.table), ("plots", options.plots)):
         if path is None:
             continue
@@ -64,15 +69,15 @@ def _check_targets(options: EvaluateOptions) -> None:
 
 def _solvers(suite: Suite, options: EvaluateOptions) -> list[CalcGPT]:
     """The models, each of them one that the suite has something to ask."""
-    from calcgpt.evaluation.judging import check_suite
+    from calcgpt.evaluation.judging import check_askable, check_suite
     from calcgpt.inference.solver import CalcGPT
 
     solvers = [CalcGPT(name, device=options.device) for name in options.models or (None,)]
     paths = [str(solver.path) for solver in solvers]
     if twice := [path for path in paths if paths.count(path) > 1]:
         raise ConfigError(f"expected different models to compare, and got {twice[0]} twice")
-    for solver in solvers if len(solvers) > 1 else ():
-        check_suite(solver, suite)
+    for solver in solvers:  # one of several that can be asked nothing is a result
+        (check_suite if len(solvers) > 1 else check_askable)(solver, suite)
     return solvers
 
 
@@ -85,8 +90,8 @@ def _suite(options: EvaluateOptions) -> Suite:
         raise ConfigError(f"expected one of --suite, --exhaustive and --dataset, and got {given}")
     if options.count is not None and options.count < 1:
         raise ConfigError(f"--count must be at least 1, not {options.count}")
-    if options.seed is not None and options.seed < 0:
-        raise ConfigError(f"--seed must be 0 or more, not {options.seed}")
+    if options.seed is not None:
+        check_seed(options.seed, "--seed")
     if options.dataset is not None:
         if options.count is not None or options.digits or options.operations or options.seed is not None:
             raise ConfigError("--dataset asks every problem of a file: leave --count, --digits and the like away")
@@ -166,10 +171,8 @@ def _records(model: str) -> list[dict[str, Any]]:
 def _verdict(reports: list[Report], require: float | None) -> int:
     if require is None:
         return 0
-    import sys
-
     low = [report for report in reports if (report["exact_match"] or 0.0) < require]
     for report in low:
         counts = f"{report['right']:,} of {report['problems']:,} right"
-        print(f"calcgpt: {report['model']}: {counts}, below {require}", file=sys.stderr)
+        note(f"calcgpt: {report['model']}: {counts}, below {require}")
     return 1 if low else 0

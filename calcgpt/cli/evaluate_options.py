@@ -40,7 +40,7 @@ class EvaluateOptions:
     plots: Annotated[OptionalText, arg(metavar="FOLDER")] = None
     """Write each plot as PNG and as SVG."""
     table: Annotated[OptionalText, arg(metavar="FILE.csv")] = None
-    """Write every figure as one table, for pandas or a spreadsheet."""
+    """Write every figure as one table in CSV, for pandas or a spreadsheet."""
     folder: Annotated[OptionalText, arg(metavar="FOLDER")] = None
     """Where every failure and the report are kept, and from where an interrupted evaluation goes on. Without it:
     evaluations/MODEL/SUITE, with a mark behind it where flags change what the suite asks."""

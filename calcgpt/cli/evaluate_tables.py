@@ -6,23 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from calcgpt.arithmetic.parsing import shorten
-from calcgpt.cli.display import output
+from calcgpt.cli.streams import output
+from calcgpt.cli.tables import show_line, show_shared, show_table
+from calcgpt.evaluation.comparing import runs_table
 from calcgpt.evaluation.lengths import parse_length
-from calcgpt.evaluation.report_text import (
-    comparison_text,
-    duration_text,
-    interval_text,
-    percent_text,
-    place_text,
-    row_share,
-)
+from calcgpt.evaluation.report_text import comparison_text, place_text, report_names, row_share
+from calcgpt.evaluation.table import counts_table, tone_of
+from calcgpt.runtime.figures import duration_text, percent_text
+from calcgpt.runtime.table import Column, Table
 
 Report = dict[str, Any]
 _SHOWN = 10  # wrong answers that a person sees
 _ROWS = 40  # of a table; more say little on a screen
+_SPANS = 6  # of lengths that are listed one by one
 
 
 def show(reports: Sequence[Report]) -> None:
@@ -37,25 +35,70 @@ def show(reports: Sequence[Report]) -> None:
 
 
 def _show_one(console: Console, report: Report) -> None:
-    console.print(f"{report['model']}: {_what(report)}", markup=False, soft_wrap=True)
+    show_line(console, f"{report['model']}: {_what(report)}")
     if report["resumed"]:
-        console.print(f"went on after {report['resumed']:,} problems that were asked before", soft_wrap=True)
-    _table(console, report["operations"], "operation")
+        show_line(console, f"went on after {report['resumed']:,} problems that were asked before")
+    if report["operations"]:
+        show_table(console, counts_table("", report["operations"], "operation"))
     if report["grid"]:
         _grid(console, report)
     else:
         if len(report["buckets"]) > len(report["operations"]):
-            _table(console, report["buckets"], "operation", "digits")
-        _table(console, report["carries"], "operation", "chain")
-    _table(console, sorted(report["cases"], key=lambda row: row["exact_match"]), "case")
+            _section(console, "length", report["buckets"], "operation", "digits")
+        _section(console, "carry chain", report["carries"], "operation", "chain")
+    _section(console, "special case", sorted(report["cases"], key=lambda row: row["exact_match"]), "case")
     _language(console, report["language"])
     _seen_apart(console, report)
-    console.print(_places(report), soft_wrap=True)
+    show_line(console, _places(report))
     if report["calibration_error"] is not None:
         apart = percent_text(report["calibration_error"])
-        console.print(f"confidence and share of right answers are {apart} apart", soft_wrap=True)
-    console.print(f"{_share(report)} in {_seconds(report)}", soft_wrap=True)
+        show_line(console, f"confidence and share of right answers are {apart} apart")
+    show_line(console, f"{_share(report)} in {_seconds(report)}", tone_of(report))
     _show_wrong(console, report)
+
+
+def _section(console: Console, what: str, rows: Sequence[Report], *keys: str) -> None:
+    """Rows that are not all right as a table, the others in a line."""
+    wrong = [row for row in rows if row["right"] < row["problems"]]
+    right = [row for row in rows if row["right"] == row["problems"]]
+    if wrong:
+        show_table(console, counts_table(f"by {what}", wrong[:_ROWS], *keys))
+        if len(wrong) > _ROWS:
+            show_line(console, f"... and {len(wrong) - _ROWS:,} more that are not all right")
+    if right:
+        head = f"every other {what}" if wrong else f"every {what}"
+        show_line(console, f"{head}{_which(right, keys[-1], bool(wrong))}: all right", "good")
+
+
+def _which(rows: Sequence[Report], key: str, partial: bool) -> str:
+    """The lengths, chains or cases of rows, in words; with their operations where these differ in it, and where the
+    rows are only a part.
+    """
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.get("operation", ""), []).append(str(row[key]))
+    by_span: dict[str, list[str]] = {}
+    for operation, values in found.items():
+        by_span.setdefault(_span(values), []).append(operation)
+    if len(by_span) > 1 or (partial and "" not in found):
+        return f" ({'; '.join(f'{span} of {chr(32).join(operations)}' for span, operations in by_span.items())})"
+    span = next(iter(by_span))
+    return f" from {span}" if span.count(" to ") == 1 and "," not in span else f" ({span})"
+
+
+def _span(values: Sequence[str]) -> str:
+    """Values in few words: `1 to 40`, `1 to 3, 10, 100`, or how many there are."""
+    if not all(value.isdecimal() for value in values):
+        return ", ".join(values) if len(values) <= _SPANS else f"{len(values):,} of them"
+    runs: list[list[int]] = []
+    for value in map(int, values):
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    if len(runs) > _SPANS:
+        return f"{len(values):,} of them"
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def _what(report: Report) -> str:
@@ -87,28 +130,6 @@ def _share(row: Report) -> str:
     return f"{text}, {row_share(row)}" if row["problems"] else text
 
 
-def _table(console: Console, rows: Sequence[Report], *titles: str) -> None:
-    """Rows of counts; columns of which no row has anything are left out."""
-    if not rows:
-        return
-    table = Table(*titles)
-    apart = [name for name in ("malformed", "refused") if any(row[name] for row in rows)]
-    estimated = any(row["interval"] for row in rows)
-    table.columns[0].overflow = "fold"  # a model's name is never cut
-    for title in ("problems", "right", *apart, "exact match", *(["95% interval"] if estimated else [])):
-        table.add_column(title, justify="right")
-    for column in table.columns[1 : len(titles)]:
-        column.justify = "right"
-    for row in rows[:_ROWS]:
-        figures = [f"{row[name]:,}" for name in ("problems", "right", *apart)]
-        share = [row_share(row), *([interval_text(row).replace("% to ", " to ")] if estimated else [])]
-        table.add_row(*(str(row[title]) for title in titles), *figures, *share)
-    console.print(table)
-    if len(rows) > _ROWS:
-        right = sum(row["right"] == row["problems"] for row in rows[_ROWS:])
-        console.print(f"... and {len(rows) - _ROWS:,} rows more, {right:,} of them all right", soft_wrap=True)
-
-
 def _grid(console: Console, report: Report) -> None:
     """Of each operator how many cells are all right, and the worst ones."""
     for operation in dict.fromkeys(row["operation"] for row in report["grid"]):
@@ -118,38 +139,42 @@ def _grid(console: Console, report: Report) -> None:
         head = f"{operation} up to {first} x {second} digits"
         empty = first * second - len(cells)
         trained = f"; of {empty:,} more every problem was trained on, or none can be asked" if empty else ""
-        console.print(f"{head}: {full:,} of {len(cells):,} cells all right{trained}", soft_wrap=True)
+        show_line(
+            console,
+            f"{head}: {full:,} of {len(cells):,} cells all right{trained}",
+            "good" if full == len(cells) else "",
+        )
         worst = sorted((row for row in cells if row["right"] < row["problems"]), key=lambda row: row["exact_match"])
-        _table(console, worst[:_SHOWN], "operation", "first", "second")
+        if worst:
+            show_table(console, counts_table("", worst[:_SHOWN], "operation", "first", "second"))
 
 
 def _language(console: Console, tests: Sequence[Report]) -> None:
     if not tests:
         return
-    table = Table("completed from", "problems", "well-formed", "complete", "right", "exact")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    titles = ("problems", "well-formed", "complete", "right", "exact")
+    table = Table("", [Column("completed from"), *(Column(title, numeric=True) for title in titles)])
     names = {"operand": "first operand", "expression": "expression without =", "prompt": "prompt"}
     for test in tests:
-        figures = [f"{test[name]:,}" for name in ("problems", "well_formed", "complete", "right", "exact")]
-        table.add_row(names[test["test"]] + ("" if test["trained"] else " (not trained for)"), *figures)
-    console.print(table)
+        figures = [test[name] for name in ("problems", "well_formed", "complete", "right", "exact")]
+        table.add(names[test["test"]] + ("" if test["trained"] else " (not trained for)"), *figures)
+    show_table(console, table)
     for test in tests:
         if test["refused"]:
             refused = f"{test['refused']:,} of {test['problems']:,} refused"
-            console.print(f"{names[test['test']]}: {refused}: {test['reason']}", soft_wrap=True)
+            show_line(console, f"{names[test['test']]}: {refused}: {test['reason']}")
 
 
 def _seen_apart(console: Console, report: Report) -> None:
     if report["trained_on"] is None:
         if report["unseen"] is False:
-            console.print("what it was trained on cannot be told", soft_wrap=True)
+            show_line(console, "what it was trained on cannot be told")
         return
     if not report["trained_on"]["problems"]:
-        console.print("none of them was trained on", soft_wrap=True)
+        show_line(console, "none of them was trained on")
         return
-    console.print(f"trained on: {_share(report['trained_on'])}", soft_wrap=True)
-    console.print(f"never seen: {_share(report['never_seen'])}", soft_wrap=True)
+    for name, title in (("trained_on", "trained on"), ("never_seen", "never seen")):
+        show_line(console, f"{title}: {_share(report[name])}", tone_of(report[name]))
 
 
 def _places(report: Report) -> str:
@@ -166,12 +191,18 @@ def _places(report: Report) -> str:
 
 def _compare(console: Console, reports: Sequence[Report]) -> None:
     first = reports[0]
-    console.print(f"suite {first['suite']}, version {first['version']}, seed {first['seed']}", soft_wrap=True)
-    _table(console, reports, "model")
+    show_line(console, f"suite {first['suite']}, version {first['version']}, seed {first['seed']}")
+    show_table(console, counts_table("", reports, "model"))
     if told := comparison_text(reports):
-        console.print(told, markup=False, soft_wrap=True)
+        show_line(console, told)
+    runs = {name: report["run"] for name, report in zip(report_names(reports), reports, strict=True) if report["run"]}
+    if len(runs) > 1:
+        table, shared = runs_table(list(runs), list(runs.values()), "how they were trained").without_shared()
+        if len(table.columns) > 1:
+            show_table(console, table)
+        show_shared(console, shared)
     for report in reports:
-        console.print(f"{report['model']}: {_seconds(report)}", markup=False, soft_wrap=True)
+        show_line(console, f"{report['model']}: {_seconds(report)}")
 
 
 def _show_wrong(console: Console, report: Report, title: str = "") -> None:
@@ -182,16 +213,18 @@ def _show_wrong(console: Console, report: Report, title: str = "") -> None:
         shown = answered[:_SHOWN]
         some = f"{len(shown):,} of {wrong:,} wrong answers, those of which it was most sure:"
         head = "wrong answers:" if wrong == len(shown) else some
-        console.print(f"\n{title}{head}", markup=False, soft_wrap=True)
+        console.print()
+        show_line(console, f"{title}{head}")
         for row in shown:
             problem, solution = shorten(row["problem"]), shorten(row["solution"])
-            console.print(f"  {problem}={solution}: {_said(row)}", markup=False, soft_wrap=True)
+            show_line(console, f"  {problem}={solution}: {_said(row)}", "bad")
     if report["refused"]:
         refused = report["wrong"][len(answered) :][:1]  # those that were refused come last
         reason = "".join(f", such as {shorten(row['problem'])}: {row['error']}" for row in refused)
-        console.print(f"\n{title}{report['refused']:,} refused{reason}", markup=False, soft_wrap=True)
+        console.print()
+        show_line(console, f"{title}{report['refused']:,} refused{reason}", "warning")
     if report["failures_file"] and wrong + report["refused"] > min(wrong, _SHOWN):
-        console.print(f"all of them: {report['failures_file']}", markup=False, soft_wrap=True)
+        show_line(console, f"all of them: {report['failures_file']}")
 
 
 def _said(row: Report) -> str:

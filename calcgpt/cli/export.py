@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
+
+from calcgpt.cli.streams import write_json, write_line
 
 _NO_WORD = re.compile(r"\W+")
 _TOLD = "its positions tell the model where each digit belongs: the challenge may or may not admit that"
@@ -24,12 +25,12 @@ def run(args: list[str]) -> int:
     metadata = export_adderboard(solver, path, options.author, options.overwrite)
     size = path.stat().st_size
     if options.json:
-        print(json.dumps({"path": str(path), "bytes": size, **metadata}))
+        write_json({"path": str(path), "bytes": size, **metadata})
         return 0
-    print(f"file         {path}, {size:,} bytes")
-    print(f"model        {metadata['name']}, {metadata['params']:,} parameters: {metadata['architecture']}")
+    write_line(f"file         {path}, {size:,} bytes")
+    write_line(f"model        {metadata['name']}, {metadata['params']:,} parameters: {metadata['architecture']}")
     if solver.model.config.positions.needs_shape:
-        print(f"note         {_TOLD}")
+        write_line(f"note         {_TOLD}")
     return 0
 
 

@@ -9,13 +9,14 @@ import dataclasses
 import io
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, HelptextFromCommentsOff, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from calcgpt.cli.streams import uncoloured_output
 from calcgpt.errors import ConfigError
 
 _WORDS = {int: ("INT", "a whole number"), float: ("FLOAT", "a number")}
@@ -39,7 +40,7 @@ def parse_known(kind: type[Any], args: Sequence[str], command: str) -> tuple[Any
 def _parse(kind: type[Any], args: Sequence[str], command: str, **options: Any) -> Any:
     complaint = io.StringIO()
     try:
-        with redirect_stderr(complaint):
+        with redirect_stderr(complaint), redirect_stdout(uncoloured_output()):
             return tyro.cli(kind, args=args, prog=command, config=(HelptextFromCommentsOff,), **options)
     except SystemExit as end:
         if not end.code:

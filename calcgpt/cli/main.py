@@ -5,14 +5,17 @@ Imports next to nothing: `calcgpt --help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 from calcgpt import __version__
-from calcgpt.errors import CalcGPTError
+from calcgpt.cli import streams
+from calcgpt.cli.signals import ENDINGS
+from calcgpt.errors import CalcGPTError, ConfigError, shown_path
 
 COMMANDS = {
     "recipes": "list the recipes, or show one",
@@ -43,27 +46,37 @@ to begin with:
 
 CALCGPT_DEBUG=1 in the environment shows where an error came from.
 """
-_USER, _SYSTEM, _INTERRUPTED, _BROKEN_PIPE = 2, 1, 130, 141
+_NO_NAME = {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+_USER, _SYSTEM, _BROKEN_PIPE = 2, 1, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name) and give the exit code: 0; 2 for what the user did; 1 for what
-    the system did; 130 after Ctrl-C.
+    the system did; 130 after Ctrl-C, and for a training 143 after SIGTERM and 129 after SIGHUP.
     """
+    streams.prepare()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError):  # a stream that a test or a notebook put there
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    with ENDINGS.handled() if arguments[:1] == ["train"] else nullcontext():
+        code = _guarded(arguments)
+    streams.finish()
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """Find the subcommand and run it."""
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
     command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     if command in COMMANDS:
-        return _guarded(command, rest)
+        with _warnings_shown():
+            return import_module(f"calcgpt.cli.{command}").run(rest)
     if command in ("-h", "--help"):
-        return _guarded_print(HELP)
-    if command == "--version":
-        return _guarded_print(f"calcgpt {__version__}\n")
-    return _complain(f"there is no command {command!r}{_guess(command)}", _USER)
+        streams.write_line(HELP.rstrip("\n"))
+    elif command == "--version":
+        streams.write_line(f"calcgpt {__version__}")
+    else:
+        raise ConfigError(f"there is no command {command!r}{_guess(command)}")
+    return 0
 
 
 def _guess(command: str) -> str:
@@ -73,32 +86,25 @@ def _guess(command: str) -> str:
     return f"; did you mean {close[0]}?" if close else f": expected one of {', '.join(COMMANDS)}"
 
 
-def _guarded_print(text: str) -> int:
+def _guarded(arguments: list[str]) -> int:
+    """Run a command line; every error that is somebody's mistake, or the system's, becomes a line and a code."""
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as error:
-        return _system_failure(error)
-    return 0
-
-
-def _guarded(command: str, arguments: list[str]) -> int:
-    """Run a subcommand; every error that is somebody's mistake, or the system's, becomes a line and a code."""
-    try:
-        with _warnings_shown():
-            code: int = import_module(f"calcgpt.cli.{command}").run(arguments)
-            sys.stdout.flush()
+        try:
+            code = _run(arguments)
+        except SystemExit as end:  # after --help
+            code = end.code if isinstance(end.code, int) else 0
+        streams.flush()
         return code
-    except SystemExit as end:  # after --help
-        return end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt as interrupt:
         _trace()
         if sys.stderr.isatty():
-            print(file=sys.stderr)  # the terminal shows ^C where the cursor was
-        return _complain(str(interrupt) or "interrupted", _INTERRUPTED)
+            streams.note()  # the terminal shows ^C where the cursor was
+        return _complain(str(interrupt) or "interrupted", ENDINGS.code)
     except CalcGPTError as error:
         _trace()
         cause = error.__cause__
+        if isinstance(cause, BrokenPipeError):
+            return _system_failure(cause)
         system = isinstance(cause, OSError) and not _names_nothing(cause)
         return _complain(str(error), _SYSTEM if system else _USER)
     except OSError as error:
@@ -112,21 +118,16 @@ def _guarded(command: str, arguments: list[str]) -> int:
 
 def _system_failure(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):  # whoever read us has seen enough
-        _silence()
         return _BROKEN_PIPE
     _trace()
-    where = f": {error.filename}" if error.filename else ""
-    code = _complain(f"{error.strerror or error}{where}", _USER if _names_nothing(error) else _SYSTEM)
-    with suppress(OSError):
-        sys.stdout.flush()
-        return code
-    _silence()
-    return code
+    where = f": {shown_path(error.filename)}" if error.filename else ""
+    return _complain(f"{error.strerror or error}{where}", _USER if _names_nothing(error) else _SYSTEM)
 
 
 def _names_nothing(error: OSError) -> bool:
-    """Whether the user named a file that is not there, or not a file."""
-    return isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError))
+    """Whether the user named a file that is not there, is no file, or cannot be one."""
+    missing = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+    return isinstance(error, missing) or error.errno in _NO_NAME
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -135,15 +136,8 @@ def _out_of_memory(error: Exception) -> bool:
     return known or "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
-def _silence() -> None:
-    """Nobody can take what is still to be written: else Python would complain about it at its end."""
-    with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _complain(message: str, code: int) -> int:
-    with suppress(OSError):
-        print(f"calcgpt: {message}", file=sys.stderr)
+    streams.note(f"calcgpt: {message}")
     return code
 
 
@@ -151,7 +145,7 @@ def _trace() -> None:
     if os.environ.get("CALCGPT_DEBUG", "0") not in ("", "0"):
         import traceback
 
-        traceback.print_exc()
+        traceback.print_exc(file=streams.errors())
 
 
 @contextmanager
@@ -161,7 +155,7 @@ def _warnings_shown() -> Iterator[None]:
 
     class Plain(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            print(f"calcgpt: {record.getMessage()}", file=sys.stderr)
+            streams.note(f"calcgpt: {record.getMessage()}")
 
     logger, handler = logging.getLogger("calcgpt"), Plain(logging.WARNING)
     logger.addHandler(handler)

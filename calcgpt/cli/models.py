@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from calcgpt.cli.flags import Switch, parse
+from calcgpt.cli.streams import write_json, write_line
+from calcgpt.runtime.figures import NOTHING, percent_text
+from calcgpt.runtime.table import visible
 
 if TYPE_CHECKING:
     from calcgpt.model.catalog import ModelSummary
@@ -37,20 +39,24 @@ def run(args: list[str]) -> int:
 
 
 def _list(as_json: bool) -> int:
-    from calcgpt.model.catalog import MODELS, list_models
+    from calcgpt.model.catalog import MODELS, list_models, scan_models
 
-    models = list_models()
     if as_json:
-        print(json.dumps([_facts(model) for model in models]))
-    elif models:
-        _show(models)
+        write_json([_facts(model) for model in list_models()])
+        return 0
+    models, broken = scan_models()
+    if models or broken:
+        _show(models, broken)
     else:
         train = "train one: calcgpt train three-digit (calculator comes with CalcGPT)"
-        print(f"no models in {Path(MODELS).resolve()}; {train}")
+        write_line(f"no models in {Path(MODELS).resolve()}; {train}")
     return 0
 
 
 def _facts(model: ModelSummary) -> Run:
+    from calcgpt.evaluation.comparing import run_facts, value_at
+
+    facts = run_facts(model.run)
     return {
         "name": model.name,
         "path": str(model.path),
@@ -58,119 +64,74 @@ def _facts(model: ModelSummary) -> Run:
         "status": model.status,
         "created": model.created,
         "bytes": model.size,
-        "parameters": _parameters(model.run),
-        "data": describe_data(model.run),
-        "results": {name: model.run.get("results", {}).get(name) for name in _RESULTS},
+        "parameters": facts["parameters"],
+        "data": facts["computes"],
+        **{name: facts[name] for name in ("recipe", "seed", "version")},
+        "results": {name: value_at(model.run, "results", name) for name in _RESULTS},
     }
 
 
-def _show(models: list[ModelSummary]) -> None:
-    from rich.table import Table
+def _show(models: list[ModelSummary], broken: list[str]) -> None:
+    from calcgpt.cli.streams import output
+    from calcgpt.cli.tables import show_line, show_shared, show_table
+    from calcgpt.evaluation.comparing import run_facts, runs_table
 
-    from calcgpt.cli.display import output
-
-    table = Table()
-    table.add_column("model", overflow="fold", ratio=2)
-    table.add_column("trained on", overflow="fold", ratio=2)
-    for title in ("parameters", "exact match"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("created (UTC)", no_wrap=True)
-    for model in models:
-        name = model.name if model.status == "finished" else f"{model.name} ({model.status})"
-        match = _percent(model.run.get("results", {}).get("exact_match"))
-        table.add_row(name, describe_data(model.run), _count(_parameters(model.run)), match, _time(model.created))
-    output().print(table)
+    console = output()
+    facts = [run_facts(model.run) for model in models]
+    table = runs_table([model.name for model in models], facts, status=[model.status for model in models])
+    if models and console.is_terminal:
+        shorter, shared = table.without_shared()
+        show_table(console, shorter)
+        show_shared(console, shared)
+    elif models:
+        show_table(console, table)
+    for problem in broken:
+        show_line(console, f"broken: {problem}", "bad")
 
 
 def _describe(name: str, as_json: bool) -> int:
-    from calcgpt.model.catalog import find_model
-    from calcgpt.model.folder import read_run
+    from calcgpt.model.store import find_model, read_model
 
-    path = find_model(name)
-    run = read_run(path)
+    stored = read_model(find_model(name))
+    run = {**stored.run, "status": stored.status}
     if as_json:
-        print(json.dumps({"path": str(path), **run}))
+        write_json({"path": str(stored.path), **run})
         return 0
-    for label, value in _lines(path, run):
-        print(f"{label:<15}{value}")
+    for label, value in _lines(stored.path, run):
+        write_line(f"{label:<15}{value}")
     return 0
 
 
 def _lines(path: Path, run: Run) -> list[tuple[str, str]]:
-    results, execution = run.get("results", {}), run.get("execution", {})
+    from calcgpt.evaluation.comparing import run_facts, value_at
+
+    facts = run_facts(run)
     lines = [
         ("path", str(path)),
         ("status", str(run.get("status"))),
-        ("created", f"{_time(str(run.get('created')))} UTC"),
-        ("recipe", recipe_of(run) or "settings of its own"),
-        ("trained on", describe_data(run)),
-        ("parameters", _count(_parameters(run))),
-        ("exact match", _percent(results.get("exact_match"))),
+        ("created", f"{str(run.get('created'))[:16].replace('T', ' ')} UTC"),
+        ("recipe", facts["recipe"] or "settings of its own"),
+        ("trained on", facts["computes"]),
+        ("parameters", NOTHING if facts["parameters"] is None else f"{facts['parameters']:,}"),
+        ("exact match", percent_text(facts["exact_match"])),
     ]
     for name in _RESULTS[1:]:
-        value = results.get(name, execution.get(name))
+        found = value_at(run, "results", name)
+        value = value_at(run, "execution", name) if found is None else found
         if value is not None:
             lines.append((name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value)))
-    lines.append(("versions", ", ".join(f"{name} {value}" for name, value in run.get("versions", {}).items())))
-    lines += [("settings" if not place else "", text) for place, text in enumerate(_changed_settings(run))]
-    return lines
+    versions = value_at(run, "versions")
+    if isinstance(versions, dict):
+        lines.append(("versions", ", ".join(f"{name} {value}" for name, value in versions.items())))
+    lines += [("settings" if not index else "", text) for index, text in enumerate(_changed_settings(run))]
+    return [(label, visible(text)) for label, text in lines]
 
 
 def _changed_settings(run: Run) -> list[str]:
     """Settings that are not the defaults, and the seed."""
+    from calcgpt.evaluation.comparing import flat_settings, value_at
     from calcgpt.training.config import TrainingConfig
 
-    defaults = TrainingConfig().to_dict()
-    config = run.get("config", {})
-    return [
-        f"{name}: {_value(value)}" for name, value in config.items() if name == "seed" or value != defaults.get(name)
-    ]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_value(inner)}" for name, inner in value.items())
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def recipe_of(run: Run) -> str | None:
-    """The recipe that a run followed, but for its seed."""
-    from calcgpt.training.recipes import load_recipe, recipe_names
-
-    def fixed(config: Run) -> Run:
-        return {name: value for name, value in config.items() if name != "seed"}
-
-    config, data = fixed(run.get("config", {})), run.get("data", {}).get("path")
-    for recipe in map(load_recipe, recipe_names()):
-        if json.loads(json.dumps(fixed(recipe.config.to_dict()))) == config and recipe.dataset == data:
-            return recipe.name
-    return None
-
-
-def describe_data(run: Run) -> str:
-    """What a model was trained on, in a few words."""
-    data = run.get("data", {})
-    if data.get("kind") == "file":
-        return f"{data.get('path')} ({data.get('examples', 0):,} lines)"
-    return "; ".join(_task(task) for task in data.get("tasks", [])) or "unknown"
-
-
-def _task(task: Run) -> str:
-    signs = "" if task["negative_results"] else ", no negative results"
-    return f"{' '.join(task['operations'])} of {task['min_value']:,} to {task['max_value']:,}{signs}"
-
-
-def _parameters(run: Run) -> int | None:
-    return run.get("execution", {}).get("model_params")
-
-
-def _count(count: int | None) -> str:
-    return "-" if count is None else f"{count:,}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.2%}"
-
-
-def _time(created: str) -> str:
-    return created[:16].replace("T", " ")
+    defaults = flat_settings({"config": TrainingConfig().to_dict()})
+    changed = [f"{name}: {value}" for name, value in flat_settings(run).items() if value != defaults.get(name)]
+    return [*changed, f"seed: {value_at(run, 'seed')}"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from calcgpt.cli.flags import Switch, parse
+from calcgpt.cli.streams import write_json, write_line
+from calcgpt.runtime.table import Column, Table
 from calcgpt.training.recipes import Recipe, load_recipe, recipe_names
 
 
@@ -28,23 +29,20 @@ def run(args: list[str]) -> int:
     options = parse(RecipesOptions, args, "calcgpt recipes")
     if options.name is not None:
         recipe = load_recipe(options.name)
-        print(json.dumps(_plain(recipe)) if options.json else _in_words(recipe))
+        write_json(_plain(recipe)) if options.json else write_line(_in_words(recipe))
         return 0
     recipes = [load_recipe(name) for name in recipe_names()]
     if options.json:
-        print(json.dumps([_plain(recipe) for recipe in recipes]))
+        write_json([_plain(recipe) for recipe in recipes])
         return 0
-    column = max(len(recipe.name) for recipe in recipes) + 2
+    from calcgpt.cli.streams import output
+    from calcgpt.cli.tables import show_table
+
+    table = Table("", [Column(""), Column("", wraps=True)])
     for recipe in recipes:
-        print(
-            textwrap.fill(
-                f"{recipe.name:<{column}}{recipe.description}",
-                79,
-                subsequent_indent=" " * column,
-                break_on_hyphens=False,
-            )
-        )
-    print("\ncalcgpt recipes NAME shows one; calcgpt train NAME trains with it.")
+        table.add(recipe.name, " ".join(recipe.description.split()))
+    show_table(output(), table)
+    write_line("\ncalcgpt recipes NAME shows one; calcgpt train NAME trains with it.")
     return 0
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from calcgpt.cli.streams import flush, note, write_json, write_line
 from calcgpt.cli.train import train
 from calcgpt.cli.train_options import Job
 from calcgpt.errors import CalcGPTError
+from calcgpt.runtime.figures import percent_text
+from calcgpt.runtime.table import Cell, Column, Table
 
 Row = dict[str, Any]
 _WORST: dict[str, Callable[[list[float]], float]] = {"exact_match": min, "training_loss": max, "training_time": max}
@@ -26,15 +27,21 @@ def train_seeds(job: Job, count: int, quiet: bool, as_json: bool) -> int:
     rows: list[Row] = []
     for number in range(count):
         seed = job.config.seed + number
-        rows.append(_train_one(_with_seed(job, seed), f"seed {seed} ({number + 1} of {count})", quiet))
+        try:
+            rows.append(_train_one(_with_seed(job, seed), f"seed {seed} ({number + 1} of {count})", quiet))
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(
+                f"{str(interrupt) or 'interrupted'}; {number} of {count} seeds are trained"
+            ) from interrupt
         if not (quiet or as_json):
-            print(_in_words(rows[-1]), flush=True)
+            write_line(_in_words(rows[-1]))
+            flush()
     trained = [row for row in rows if "error" not in row]
     failed = len(rows) - len(trained)
     if as_json:
         found = {"worst": _over(trained, _WORST), "mean": _over(trained, dict.fromkeys(_WORST, mean))}
         shown = [{name: value for name, value in row.items() if name != "exception"} for row in rows]
-        print(json.dumps({"seeds": shown, **found, "failed": failed}))
+        write_json({"seeds": shown, **found, "failed": failed})
     elif not quiet and trained:
         _show(rows, trained)
     if not trained:
@@ -54,7 +61,7 @@ def _train_one(job: Job, title: str, quiet: bool) -> Row:
     except Exception as error:  # whatever it is: hours of other seeds may be at stake
         known = isinstance(error, (CalcGPTError, OSError))
         reason = str(error) if known else f"{type(error).__name__}: {error}"
-        print(f"calcgpt: seed {job.config.seed} failed: {reason}", file=sys.stderr)
+        note(f"calcgpt: seed {job.config.seed} failed: {reason}")
         return {"seed": job.config.seed, "error": reason, "exception": error}
     return {"seed": job.config.seed, **{name: results[name] for name in (*_WORST, "output_dir")}}
 
@@ -65,33 +72,29 @@ def _over(rows: list[Row], functions: dict[str, Callable[[list[float]], float]])
     return {name: function(figures[name]) if figures[name] else None for name, function in functions.items()}
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    match = row["exact_match"]
-    return ["-" if match is None else f"{match:.2%}", f"{row['training_loss']:.4f}", f"{row['training_time']:.1f} s"]
+def _cells(row: dict[str, Any]) -> list[Cell]:
+    match, loss, seconds = (row[name] for name in _WORST)
+    return [Cell(match, percent_text(match)), Cell(loss, f"{loss:.4f}"), Cell(seconds, f"{seconds:.1f} s")]
 
 
 def _in_words(row: Row) -> str:
     if "error" in row:
         return f"seed {row['seed']}: failed"
-    match, loss, seconds = _cells(row)
+    match, loss, seconds = map(str, _cells(row))
     return f"seed {row['seed']}: exact match {match}, loss {loss}, {seconds}, {row['output_dir']}"
 
 
 def _show(rows: list[Row], trained: list[Row]) -> None:
-    from rich.table import Table
+    from calcgpt.cli.streams import output
+    from calcgpt.cli.tables import show_line, show_table
 
-    from calcgpt.cli.display import output
-
-    table = Table("seed", *(("exact match", "loss", "time")))
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table("", [Column("seed"), *(Column(title, numeric=True) for title in ("exact match", "loss", "time"))])
+    failed = [Cell(None, "failed", "bad"), *(Cell(None, "") for _ in range(2))]
     for row in rows:
-        table.add_row(str(row["seed"]), *(["failed", "", ""] if "error" in row else _cells(row)))
-    table.add_section()
-    table.add_row("worst", *_cells(_over(trained, _WORST)))
-    table.add_row("mean", *_cells(_over(trained, dict.fromkeys(_WORST, mean))))
+        table.add(Cell(row["seed"], str(row["seed"])), *(failed if "error" in row else _cells(row)))
+    table.add_foot("worst", *_cells(_over(trained, _WORST)))
+    table.add_foot("mean", *_cells(_over(trained, dict.fromkeys(_WORST, mean))))
     console = output()
-    console.print(table)
-    failed = len(rows) - len(trained)
+    show_table(console, table)
     folders = Path(trained[0]["output_dir"]).parent
-    console.print(f"{len(trained)} trained, {failed} failed; the models are in {folders}", soft_wrap=True)
+    show_line(console, f"{len(trained)} trained, {len(rows) - len(trained)} failed; the models are in {folders}")

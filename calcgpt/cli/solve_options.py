@@ -9,8 +9,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from calcgpt.cli.flags import Decimal, OptionalNumber, OptionalText, Switch, parse, parse_known
-from calcgpt.errors import ConfigError
+from calcgpt.cli.flags import Decimal, OptionalNumber, OptionalText, Switch, number, parse, parse_known
+from calcgpt.errors import ConfigError, shown_value
 
 COMMAND = "calcgpt solve"
 _FLAG = re.compile(r"--?[A-Za-z]")
@@ -20,7 +20,7 @@ _FLAG = re.compile(r"--?[A-Za-z]")
 class SolveOptions:
     """Ask a model: problems, a file of them, standard input, or one after the other.
 
-    Exit code 2 where a problem was refused; wrong answers are answers.
+    Exit code 2 where a problem was refused or cut off; wrong answers are answers.
     """
 
     problems: Annotated[Positional[tuple[str, ...]], arg(metavar="[PROBLEM ...]", help_behavior_hint="")] = ()
@@ -37,6 +37,10 @@ class SolveOptions:
     """Of the draws."""
     tokens: Switch = False
     """Show each token that the model wrote, and its probability."""
+    max_tokens: OptionalNumber = None
+    """Most tokens that a problem may take, work and end counted; what takes more is cut off."""
+    timeout: Annotated[float | None, number(float, optional=True), arg(help_behavior_hint="")] = None
+    """Seconds after which problems that were asked together are cut off."""
     device: Annotated[OptionalText, arg(metavar="{cuda,mps,cpu}")] = None
     """Where to compute. Without it: the best there is."""
 
@@ -47,6 +51,19 @@ def read(arguments: Sequence[str]) -> SolveOptions:
     if any(_FLAG.match(other) for other in others):
         options = parse(SolveOptions, arguments, COMMAND)  # which says what is wrong
     options = replace(options, problems=(*options.problems, *others))
+    _check(options)
     if options.problems and options.file is not None:
         raise ConfigError(f"expected problems or --file {options.file}, one of the two")
     return options
+
+
+def _check(options: SolveOptions) -> None:
+    """Raises ConfigError for a number that cannot be, before a model is loaded and, for a pipe, before a line comes."""
+    if not 0 <= options.temperature < float("inf"):
+        raise ConfigError(f"--temperature must be a finite number of 0 or more, not {options.temperature}")
+    if options.seed is not None and not -(2**63) < options.seed < 2**63:
+        raise ConfigError(f"--seed must be a whole number of at most 63 bits, not {shown_value(options.seed)}")
+    if options.max_tokens is not None and options.max_tokens < 1:
+        raise ConfigError(f"--max-tokens must be at least 1, not {options.max_tokens}")
+    if options.timeout is not None and not options.timeout > 0:
+        raise ConfigError(f"--timeout must be a number of seconds above 0, not {options.timeout}")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, make_dataclass
+from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from calcgpt.cli.flags import OptionalNumber, Switch, parse, settings_class
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, shown_value
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.recipes import Recipe, load_recipe
 
 COMMAND = "calcgpt train"
 DEFAULT_RECIPE = "classic"
 _SHORT = {"epochs": ["-e"], "batch_size": ["-b"]}
+_MOST_SEEDS = 1000
 _HELP = ("-h", "--help")
 
 
@@ -46,11 +47,17 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Job:
-    """What one run of the trainer needs: its config, data file (None for a task) and output folder."""
+    """What one run of the trainer needs: its config, data file (None for a task) and output folder.
+
+    origin: what the settings and the data are from, in words. recorded: how long the recipe's own run took, where this
+    is the same run.
+    """
 
     config: TrainingConfig
     dataset: Path | None
     output: Path
+    origin: str = field(default="", compare=False)
+    recorded: object = field(default=None, compare=False)
 
 
 def read(arguments: Sequence[str]) -> tuple[RunOptions, Job]:
@@ -63,8 +70,8 @@ def read(arguments: Sequence[str]) -> tuple[RunOptions, Job]:
     recipe = load_recipe(name or DEFAULT_RECIPE)
     wants_help = any(argument in _HELP for argument in arguments)
     options = parse(_options_class(recipe), _HELP[-1:] if wants_help else arguments, COMMAND)
-    if options.seeds is not None and options.seeds < 1:
-        raise ConfigError(f"--seeds must be at least 1, not {options.seeds}")
+    if options.seeds is not None and not 1 <= options.seeds <= _MOST_SEEDS:
+        raise ConfigError(f"--seeds must be 1 to {_MOST_SEEDS:,}, not {shown_value(options.seeds)}")
     settings = asdict(options.settings)
     if recipe.config.task is None and not _mentions_task(arguments):
         settings["task"] = None
@@ -76,7 +83,11 @@ def read(arguments: Sequence[str]) -> tuple[RunOptions, Job]:
     config = TrainingConfig.from_dict(settings)
     # Data of one's own is no recipe: its model must not take the place of one.
     model = recipe.name if name or options.dataset is None else options.dataset.stem
-    return options, Job(config, dataset, options.output or Path("models") / model)
+    own = name is None and (options.dataset is not None or settings["task"] is not None)
+    origin = f"recipe {recipe.name}" if not own else str(options.dataset or "a task of your own")
+    same = replace(config, seed=recipe.config.seed) == recipe.config and options.dataset is None
+    output = options.output or Path("models") / model
+    return options, Job(config, dataset, output, origin, recipe.result.get("training_seconds") if same else None)
 
 
 def _check_task(arguments: Sequence[str], dataset: Path | None) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from calcgpt.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
     from calcgpt.evaluation.judging import evaluate
@@ -17,12 +18,4 @@ _HOMES = {
 }
 __all__ = ["Part", "Suite", "evaluate", "load_suite"]
 
-
-def __getattr__(name: str) -> Any:  # imported when asked for, as in the package itself
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'calcgpt.evaluation' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

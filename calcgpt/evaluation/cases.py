@@ -36,13 +36,17 @@ def _with_zeros(number: str) -> str:
 def adversarial(symbol: str, widths: tuple[int, int], rng: np.random.Generator) -> Iterator[tuple[str, Pairs]]:
     """The cases of an operator for operands of these widths: a name and its operands, as (a, b).
 
-    Operands are 0 or more, and divisors are not 0.
+    Operands are 0 or more, and divisors are not 0. The operator is one that `has_cases`.
     """
-    cases = {"+": _sums, "-": _differences, "*": _products, "//": _quotients, "%": _quotients}[symbol]
-    for name, pairs in cases(widths, rng):
+    for name, pairs in _CASES[symbol](widths, rng):
         kept = list(dict.fromkeys((a, b) for a, b in pairs if b or symbol not in ("//", "%")))
         if kept:
             yield name, kept
+
+
+def has_cases(symbol: str) -> bool:
+    """Whether `adversarial` knows what is hard about an operator; of a user's own nobody does."""
+    return symbol in _CASES
 
 
 def with_signs(pairs: Pairs, rng: np.random.Generator) -> Pairs:
@@ -132,3 +136,6 @@ def _places(width: int, rng: np.random.Generator) -> list[int]:
     if width <= _MOST:
         return list(range(width))
     return sorted({0, width - 1, *rng.integers(0, width, _MOST - 2).tolist()})
+
+
+_CASES = {"+": _sums, "-": _differences, "*": _products, "//": _quotients, "%": _quotients}

@@ -35,6 +35,7 @@ from calcgpt.evaluation.roles import (
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.model.gpt import GPT
 from calcgpt.model.positions import scale, sight
+from calcgpt.runtime.device import without_autocast
 from calcgpt.tokens.encoding import encode_written
 from calcgpt.tokens.places import Places, place_sequence, place_shape
 from calcgpt.tokens.tokenizer import END
@@ -110,6 +111,11 @@ class Explanation:
         weights = self.attention[layer, head, index]
         order = np.argsort(-weights, kind="stable")[:top].tolist()
         return [(token, float(weights[token])) for token in order if weights[token] > 0]
+
+    def _repr_html_(self) -> str:  # what a notebook shows
+        from calcgpt.evaluation.explain_page import page
+
+        return page(self)._repr_html_()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them; of attention the tokens that some head looks at, by written token."""
@@ -192,6 +198,7 @@ def explain(solver: CalcGPT, problem: str, top: int = 3) -> Explanation:
     )
 
 
+@without_autocast
 @torch.no_grad()
 def look_inside(
     model: GPT, tokens: Tensor, places: Places | None, keep: int | None = None
@@ -229,7 +236,8 @@ class Watched:
         self.weights: list[Tensor] = []
         if places is None:
             later = torch.ones(length, length, dtype=torch.bool, device=model.device).triu(1)
-            self.scores = torch.zeros(1, length, length, device=model.device).masked_fill(later, float("-inf"))
+            self.scores = torch.zeros(1, length, length, device=model.device, dtype=torch.float32)
+            self.scores.masked_fill_(later, float("-inf"))
         else:
             self.scores = model.positions.matrix(sight(places, 0, length, model.device))
 
@@ -248,6 +256,7 @@ class Watched:
         return torch.einsum("bhqk,bkhd->bqhd", weights, value).reshape(len(qkv), -1)
 
 
+@without_autocast
 @torch.no_grad()
 def _probabilities(model: GPT, hidden: Tensor) -> Tensor:  # (W, C) -> (W, V)
     logits = model.head(hidden).float()

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from calcgpt.arithmetic.datasets import load_dataset
 from calcgpt.arithmetic.task import Task
+from calcgpt.errors import ConfigError
+from calcgpt.evaluation.comparing import run_facts
 from calcgpt.evaluation.failures import failures
 from calcgpt.evaluation.keeping import Kept
 from calcgpt.evaluation.language import TESTS, language_tests
@@ -19,6 +20,8 @@ from calcgpt.evaluation.portions import Batch, Drawer, Portion
 from calcgpt.evaluation.sampling import among
 from calcgpt.evaluation.subjects import Complete, PlainSubject, Subject, subject_of
 from calcgpt.evaluation.suites import DEFAULT, Suite, load_suite
+from calcgpt.evaluation.table import Report
+from calcgpt.inference.columns import at_once
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.training.seen import trained_problems
 
@@ -70,7 +73,7 @@ def evaluate(
     after = None if progress is None else lambda done, _: progress(problems + done, total)
     report["language"] = language_tests(plain, lines, after) if plain and lines else []
     kept.finish(report)
-    return report
+    return Report(report)
 
 
 def check_suite(model: CalcGPT, suite: Suite) -> None:
@@ -79,9 +82,17 @@ def check_suite(model: CalcGPT, suite: Suite) -> None:
     Drawer(subject_of(model), suite, None).portions()
 
 
+def check_askable(model: CalcGPT, suite: Suite) -> None:
+    """Raises ConfigError where the model would refuse every problem, as well as where `evaluate` would."""
+    drawer = Drawer(subject_of(model), suite, None)
+    reasons = [drawer.refusal(portion) for portion in drawer.portions()]
+    if None not in reasons:
+        raise ConfigError(f"{reasons[0]}: the suite {suite.name} has nothing else to ask")
+
+
 def _lines(suite: Suite) -> list[str]:
     """The lines of its data files."""
-    return [line for part in suite.parts if part.path is not None for line in load_dataset(part.path)]
+    return [line for part in suite.parts if part.path is not None for line in part.dataset.examples]
 
 
 def _ask_all(
@@ -95,7 +106,7 @@ def _ask_all(
     for number, portion in enumerate(portions):
         if number >= kept.portions:
             before, end = done, done + portion.expected
-            for part in (part for batch in portion.batches() for part in _split(batch)):
+            for part in (part for batch in portion.batches() for part in _split(subject, batch)):
                 report = None if progress is None else partial(_report, progress, before, end)
                 _ask(subject, part, kept, seen, report)
                 before += len(part.problems)
@@ -109,10 +120,11 @@ def _report(progress: Callable[[int], None], before: int, end: int, done: int) -
     progress(min(before + done, end))  # a portion may have more problems than was expected
 
 
-def _split(batch: Batch) -> Iterator[Batch]:
+def _split(subject: Subject, batch: Batch) -> Iterator[Batch]:
     """A batch in blocks."""
-    for start in range(0, len(batch.problems), BLOCK):
-        rows = slice(start, start + BLOCK)
+    size = min(BLOCK, at_once(batch.problems.shape)) if subject.columns else BLOCK
+    for start in range(0, len(batch.problems), size):
+        rows = slice(start, start + size)
         cases = None if batch.cases is None else batch.cases[rows]
         texts = None if batch.texts is None else batch.texts[rows]
         yield Batch(batch.problems[rows], cases, texts, batch.grid)
@@ -140,4 +152,5 @@ def _head(subject: Subject, suite: Suite, model: Any, seen: np.ndarray | None) -
         "complete": suite.complete,
         "parameters": model.model.num_parameters if isinstance(model, CalcGPT) else None,
         "unseen": (seen is not None) if isinstance(model, CalcGPT) else None,
+        "run": run_facts(model.run) if isinstance(model, CalcGPT) else None,
     }

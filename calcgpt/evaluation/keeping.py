@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from calcgpt.arithmetic.datasets import find_dataset
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation.failures import worst
 from calcgpt.evaluation.subjects import Subject
@@ -159,7 +158,7 @@ def _identity(subject: Subject, suite: Suite, model: Any, seen: np.ndarray | Non
         key.update(_unknown())
     for part in suite.parts:
         if part.path is not None:
-            key.update(find_dataset(part.path).read_bytes())
+            key.update(part.dataset.sha256.encode("ascii"))
     return key.hexdigest()
 
 

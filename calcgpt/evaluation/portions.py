@@ -10,15 +10,14 @@ from functools import partial
 import numpy as np
 
 from calcgpt.arithmetic.cascades import OPERATORS, draw_cascades
-from calcgpt.arithmetic.columns import ColumnProblems, Shape, as_problems, by_shape, written_widths
-from calcgpt.arithmetic.datasets import load_dataset
+from calcgpt.arithmetic.columns import SYMBOLS, ColumnProblems, Shape, as_problems, by_shape, written_widths
 from calcgpt.arithmetic.drawing import draw, draw_exactly, edge_cases
 from calcgpt.arithmetic.hashing import text_key
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
-from calcgpt.evaluation.cases import VARIANTS, adversarial, with_signs
+from calcgpt.evaluation.cases import VARIANTS, adversarial, has_cases, with_signs
 from calcgpt.evaluation.lengths import (
     Widths,
     describe_length,
@@ -38,6 +37,9 @@ from calcgpt.evaluation.suites import Part, Suite
 CARRY_SHARE = 0.3  # of the problems of a length or a cell
 _ATTEMPTS = 20  # draws in a row that bring nothing new, after which there is hardly anything left
 _BLOCK = 2**16  # problems that are held at a time, about
+_HELD = 2**27  # digits of them
+_ASKED_FIRST = 2**22  # digits of a portion from which on it is not drawn only to be refused
+_CELLS = 2**20  # of a grid
 _LINES = 100_000  # of a data file, in one portion
 
 
@@ -57,11 +59,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Portion:
-    """Some of what a suite asks: its `name`, how many problems it has at most, and what draws them."""
+    """Some of what a suite asks: its `name`, how many problems it has at most, what draws them, and the shape that all
+    of them have, where they have one."""
 
     name: str
     expected: int
     batches: Callable[[], Iterator[Batch]]
+    shape: Shape | None = None
 
 
 class Drawer:
@@ -100,10 +104,22 @@ class Drawer:
                     both = f"parts {by[portion.name] + 1} and {number + 1} of the suite {self.suite.name}"
                     raise ConfigError(f"{both} ask the same problems ({portion.name}): make one part of them")
                 found[portion.name] = portion
+                digits = portion.expected * sum(portion.shape.widths) if portion.shape else 0
+                reason = self.refusal(portion) if digits > _ASKED_FIRST else None
+                if reason is not None:
+                    raise ConfigError(reason)
         if not found:
             asks = f"the suite {self.suite.name} has nothing to ask {self.subject.name}"
             raise ConfigError(f"{asks}: no operation that it knows, of these lengths")
         return list(found.values())
+
+    def refusal(self, portion: Portion) -> str | None:
+        """Why the subject refuses every problem of a portion, as far as that is known before it is drawn, or None."""
+        reason = None if portion.shape is None else self.subject.refuses(portion.shape)
+        if portion.shape is None or reason is None:
+            return None
+        asked = f"{portion.shape.symbol} of {describe_length(portion.shape)} digits"
+        return f"{self.subject.name} cannot be asked {asked}: {reason}"
 
     def _ranges(self, part: Part) -> Iterator[tuple[Task, str]]:
         for task in self.subject.tasks:
@@ -149,7 +165,7 @@ class Drawer:
         name = f"{kind} {symbol} {describe_length(shape)}"
         within = task_within(part, task)
         count = _at_most(part.count, widths)
-        return Portion(name, count, partial(self._draw, shape, part.count, name, within, share))
+        return Portion(name, count, partial(self._draw, shape, part.count, name, within, share), shape)
 
     def _draw(self, shape: Shape, count: int, name: str, task: Task | None, share: float) -> Iterator[Batch]:
         rng = self._rng(name)
@@ -158,10 +174,12 @@ class Drawer:
             widths = (shape.number_width,) * len(shape.widths) if shape.symbol in OPERATORS else shape.widths
             edges = edge_cases(shape.symbol, widths)
             first = ColumnProblems.from_operands(shape.symbol, edges, shape.widths, shape.signed)
-        yield from map(Batch, _joined(self._unseen(lambda size: draw(shape, size, rng, share), count, task, first)))
+        problems = self._unseen(shape, lambda size: draw(shape, size, rng, share), count, task, first)
+        yield from map(Batch, _joined(problems))
 
     def _unseen(
         self,
+        shape: Shape,
         drawn: Callable[[int], ColumnProblems],
         count: int,
         task: Task | None,
@@ -170,8 +188,9 @@ class Drawer:
         """At most `count` different problems, of the task where one is given, none of them trained on; some at a time,
         those of `first` before the drawn ones."""
         asked, idle = np.zeros(0, np.uint64), 0
+        size = min(count, _BLOCK, max(1, _HELD // sum(shape.widths)))
         while len(asked) < count and idle < _ATTEMPTS:
-            found, first = self._wanted(drawn(min(count, _BLOCK)) if first is None else first, task), None
+            found, first = self._wanted(drawn(size) if first is None else first, task), None
             keys = found.keys(ordered=True)
             _, different = np.unique(keys, return_index=True)
             new = np.sort(different[~among(keys[different], asked)])[: count - len(asked)]
@@ -182,6 +201,8 @@ class Drawer:
         kept = ~among(self.subject.keys(problems), self.seen)
         if task is not None and not task.max_digits and len(problems):
             kept &= task.contains(as_problems(problems))
+        if problems.shape.symbol not in SYMBOLS:  # a user's own, which may not be defined everywhere
+            kept &= as_problems(problems).defined()
         return problems[kept]
 
     def _exhaustive(self, part: Part) -> Iterator[Portion]:
@@ -230,6 +251,8 @@ class Drawer:
             if part.digits and not given:
                 continue
             most = (given or (beyond if task.max_digits else widest(task, symbol)))[0]
+            if most[0] * most[1] > _CELLS:
+                raise ConfigError(f"expected a grid of at most {_CELLS:,} cells, not {most[0]:,} × {most[1]:,}")
             cells = [(a, b) for a in range(1, most[0] + 1) for b in range(1, most[1] + 1)]
             rows: dict[Widths, list[tuple[int, int]]] = {}
             for cell in cells:
@@ -239,7 +262,7 @@ class Drawer:
                 shape = Shape(symbol, widths, self.subject.signed)
                 within = task_within(part, task)
                 count = sum(_at_most(part.count, cell) for cell in group)
-                yield Portion(name, count, partial(self._cells, shape, group, part.count, within))
+                yield Portion(name, count, partial(self._cells, shape, group, part.count, within), shape)
 
     def _cells(self, shape: Shape, cells: Sequence[tuple[int, int]], count: int, task: Task | None) -> Iterator[Batch]:
         """All cells of one shape together."""
@@ -248,7 +271,7 @@ class Drawer:
             for cell in cells:
                 rng = self._rng(f"cell {shape.symbol} {cell}")
                 yield from self._unseen(
-                    partial(draw_exactly, shape, cell, rng=rng, carry_share=CARRY_SHARE), count, task
+                    shape, partial(draw_exactly, shape, cell, rng=rng, carry_share=CARRY_SHARE), count, task
                 )
 
         for problems in _joined(drawn()):
@@ -263,7 +286,8 @@ class Drawer:
                 for length in range(width + (symbol == "+")) if len(widths) == 2 else ():
                     name = f"carry {symbol} {width} {length}"
                     count = _at_most(part.count, widths)
-                    yield Portion(name, count, partial(self._cascades, symbol, width, length, part, task, name))
+                    batches = partial(self._cascades, symbol, width, length, part, task, name)
+                    yield Portion(name, count, batches, self._shape(symbol, (width, width)))
 
     def _cascades(self, symbol: str, width: int, length: int, part: Part, task: Task, name: str) -> Iterator[Batch]:
         rng, shape = self._rng(name), self._shape(symbol, (width, width))
@@ -272,15 +296,18 @@ class Drawer:
             found = draw_cascades(symbol, width, length, count, rng)
             return ColumnProblems(shape, found.digits, np.zeros((len(found), 2), bool) if shape.signed else None)
 
-        yield from map(Batch, _joined(self._unseen(drawn, part.count, task_within(part, task))))
+        yield from map(Batch, _joined(self._unseen(shape, drawn, part.count, task_within(part, task))))
 
     def _adversarial(self, part: Part) -> Iterator[Portion]:
         for task, symbol in self._ranges(part):
+            if not has_cases(symbol):
+                continue
             for widths in given_lengths(part, symbol, task, each_width(task, symbol)):
                 if len(widths) == 2:
                     name = f"adversarial {symbol} {widths[0]}x{widths[1]}"
                     within = task_within(part, task)
-                    yield Portion(name, 150, partial(self._hard, symbol, (widths[0], widths[1]), within, name))
+                    batches = partial(self._hard, symbol, (widths[0], widths[1]), within, name)
+                    yield Portion(name, 150, batches, self._shape(symbol, widths))
 
     def _hard(self, symbol: str, widths: tuple[int, int], task: Task | None, name: str) -> Iterator[Batch]:
         rng = self._rng(name)
@@ -302,11 +329,11 @@ class Drawer:
                 name = f"robustness {symbol} {longest}"
                 shape, within = self._shape(symbol, longest), task_within(part, task)
                 total = _at_most(part.count, longest) * len(VARIANTS)
-                yield Portion(name, total, partial(self._typed, shape, part.count, name, within))
+                yield Portion(name, total, partial(self._typed, shape, part.count, name, within), shape)
 
     def _typed(self, shape: Shape, count: int, name: str, task: Task | None) -> Iterator[Batch]:
         rng = self._rng(name)
-        for problems in _joined(self._unseen(lambda size: draw(shape, size, rng), count, task)):
+        for problems in _joined(self._unseen(shape, lambda size: draw(shape, size, rng), count, task)):
             pairs = [text.replace("(", "").replace(")", "") for text in problems.expressions()]
             for variant, write in VARIANTS.items():
                 texts = []
@@ -317,7 +344,7 @@ class Drawer:
 
     def _dataset(self, part: Part) -> Iterator[Portion]:
         assert part.path is not None
-        lines = load_dataset(part.path)
+        lines = part.dataset.examples
         for start in range(0, len(lines), _LINES):
             block = lines[start : start + _LINES]
             yield Portion(f"dataset {part.path} {start}", len(block), partial(self._lines, block))
@@ -336,7 +363,7 @@ def _joined(parts: Iterable[ColumnProblems]) -> Iterator[ColumnProblems]:
     held: list[ColumnProblems] = []
     for part in parts:
         held.append(part)
-        if sum(map(len, held)) >= _BLOCK:
+        if sum(map(len, held)) >= _BLOCK or sum(part.digits.size for part in held) >= _HELD:
             yield ColumnProblems.concatenate(held)
             held = []
     if held:

@@ -26,7 +26,7 @@ from calcgpt.arithmetic.drawing import draw
 from calcgpt.arithmetic.integers import digit_counts
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
-from calcgpt.errors import ConfigError
+from calcgpt.errors import ConfigError, check_seed
 from calcgpt.evaluation.explain import look_inside
 from calcgpt.evaluation.linear_probes import CONTROLS, FEWEST, Bits, is_readable, probe, tells
 from calcgpt.evaluation.roles import ANSWER, answer_roles, by_token, places_of
@@ -34,7 +34,6 @@ from calcgpt.inference.choosing import Completions
 from calcgpt.inference.columns import ask
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.model.gpt import GPT
-from calcgpt.runtime.device import preserved_state
 from calcgpt.tokens.encoding import encode_written
 from calcgpt.tokens.places import Places, place_sequence, place_shape
 
@@ -94,6 +93,7 @@ def probe_carries(
     symbol, task = _choose(solver, operation)
     if count < 8 * FEWEST:
         raise ConfigError(f"expected a count of at least {8 * FEWEST} problems, not {count}")
+    check_seed(seed)
     rng = np.random.default_rng((seed, 1))
     read = _read_columns if solver.notation.work == "columns" else _read_text
     reading, carries, right = read(solver, symbol, task, count, rng)
@@ -205,7 +205,8 @@ def _read_text(
     columns = int((writing >= 0).any(0).sum())
     rows = [[*ids[row, : lengths[row]], *completions.tokens[row, : completions.lengths[row]].tolist()] for row in kept]
     longest = max(map(len, rows), default=1)
-    tokens = torch.tensor([[*row, *[solver.tokenizer.pad_id] * (longest - len(row))] for row in rows])
+    padded = [[*row, *[solver.tokenizer.pad_id] * (longest - len(row))] for row in rows]
+    tokens = torch.tensor(padded, dtype=torch.int64, device="cpu")
     scheme, limit = solver.model.config.positions, solver.model.config.max_length
     seen = None if scheme.plain else place_sequence(limit, 0, scheme)
     width = int(digit_counts(problems.operands).max(initial=1))
@@ -252,13 +253,10 @@ def carries_into(symbol: str, a: d.Digits, b: d.Digits) -> Bits:
 
 
 def _untrained(model: GPT, seed: int) -> list[GPT]:
-    """Networks of a model's shape as training begins with them. The global random state stays as it was."""
-    found = []
-    with preserved_state():
-        for number in range(_UNTRAINED):
-            torch.manual_seed(int(np.random.default_rng((seed, 3, number)).integers(2**63)))
-            found.append(GPT(model.config).to(model.wte.weight).eval())
-    return found
+    """Networks of a model's shape as training begins with them."""
+    seeds = [int(np.random.default_rng((seed, 3, number)).integers(2**63)) for number in range(_UNTRAINED)]
+    generators = [torch.Generator("cpu").manual_seed(own) for own in seeds]
+    return [GPT(model.config, generator).to(model.wte.weight).eval() for generator in generators]
 
 
 def _streams(model: GPT, reading: Reading) -> Streams:

@@ -1,4 +1,4 @@
-"""Reports as one HTML page: nothing is loaded from anywhere, and no script runs."""
+"""Reports of evaluations as one HTML page: nothing is loaded from anywhere, and no script runs."""
 
 from __future__ import annotations
 
@@ -8,45 +8,63 @@ from typing import Any
 
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation.plots import Records, all_plots
-from calcgpt.evaluation.report_failures import failures_section
-from calcgpt.evaluation.report_html import code, figures, text
-from calcgpt.evaluation.report_tables import comparison, differences, model_tables
-from calcgpt.evaluation.report_text import (
-    Report,
-    comparison_text,
-    duration_text,
-    figure_text,
-    interval_text,
-    percent_text,
-    report_names,
-    row_share,
+from calcgpt.evaluation.report_failures import LOW, failures_of
+from calcgpt.evaluation.report_html import Page, figures, render
+from calcgpt.evaluation.report_tables import (
+    comparison,
+    differences,
+    model_tables,
+    runs,
+    settings,
+    training,
+    weakest,
 )
+from calcgpt.evaluation.report_text import Report, Row, comparison_text, interval_text, report_names, row_share
+from calcgpt.runtime.figures import duration_text, figure_text, percent_text
 from calcgpt.runtime.files import write_atomic
 
+Card = tuple[str, str, str]  # a title, a figure, and a note
 _WORST, _WORST_EACH = 20, 10  # failures shown of one model, and of each of several
-_STYLE = Path(__file__).with_name("report.css")
+_LONG = 60  # rows; a longer table is folded
+_TRAINING = ("training", "learning-order")  # plots that say something where every answer is right
 
 
-def html_report(reports: Sequence[Mapping[str, Any]], records: Records | None = None) -> str:
+def html_report(reports: Sequence[Mapping[str, Any]], records: Records | None = None) -> Page:
     """Reports of one model, or of several side by side, as one page of HTML that stands alone.
 
     Args:
         reports: as `calcgpt evaluate` makes them.
         records: what metrics.jsonl holds, by the model's name, for the training curves; None for none.
 
+    Returns:
+        The page: text, which a notebook shows as it is.
+
     Raises:
         ConfigError: there is no report, or matplotlib is missing.
     """
     if not reports:
         raise ConfigError("expected at least one report to make a page of, and got none")
-    plots = all_plots(reports, records)
-    body = list(_one(reports[0], figures(plots)) if len(reports) == 1 else _several(reports, figures(plots)))
-    named = reports[0]["model"] if len(reports) == 1 else f"{len(reports)} models"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Evaluation of {text(named)}</title>\n<style>\n{_STYLE.read_text(encoding='utf-8')}</style>\n"
-        "</head>\n<body>\n" + "\n".join(part for part in body if part) + "\n</body>\n</html>\n"
+    several = len(reports) > 1
+    all_right = all(report["problems"] and report["right"] == report["problems"] for report in reports)
+    plots = list(figures(all_plots(reports, records)))
+    named = f"{len(reports)} models" if several else reports[0]["model"]
+    return render(
+        "report.html",
+        title=f"Evaluation of {named}",
+        verdict=f"{comparison_text(reports)}." if several else _verdict(reports[0]),
+        tone="good" if all_right else "",
+        summary=[] if several else list(_summary(reports[0])),
+        comparison=comparison(reports),
+        differences=list(differences(reports)),
+        runs=runs(reports),
+        figures=[plot for plot in plots if not all_right or plot["name"] in _TRAINING],
+        flat_figures=[plot for plot in plots if all_right and plot["name"] not in _TRAINING],
+        models=[
+            _model(name, report, _WORST_EACH if several else _WORST)
+            for name, report in zip(report_names(reports), reports, strict=True)
+        ],
+        low=LOW,
+        long=_LONG,
     )
 
 
@@ -62,89 +80,92 @@ def write_report(path: str | Path, reports: Sequence[Mapping[str, Any]], records
     write_atomic(path, page)
 
 
-def _one(report: Report, plots: str) -> Iterator[str]:
-    yield f"<main>\n<h1>Evaluation of {text(report['model'])}</h1>"
-    yield _summary(report)
-    yield "<h2>Figures</h2>"
-    yield model_tables(report)
-    yield "<h2>Plots</h2>"
-    yield plots
-    yield failures_section(report, _WORST, level=2)
-    yield "<h2>How it was asked</h2>"
-    yield _asked(report)
-    yield "</main>"
+def _model(name: str, report: Report, most: int) -> dict[str, Any]:
+    """One report as the template shows it; `most` failures at most."""
+    problems, right, tables = report["problems"], report["right"], model_tables(report)
+    parts = ", ".join(f"{table.title[0].lower()}{table.title[1:]} ({len(table.rows):,})" for table in tables)
+    return {
+        "name": name,
+        "cards": list(_cards(report)),
+        "failed": right < problems,
+        "weakest": list(weakest(report)),
+        "failures": failures_of(report, most),
+        "all_right": f"All is right, in every row of its tables: {parts}." if problems and right == problems else "",
+        "tables": tables,
+        "asked": _asked(report),
+    }
 
 
-def _several(reports: Sequence[Report], plots: str) -> Iterator[str]:
-    names = report_names(reports)
-    yield f"<main>\n<h1>Evaluation of {len(reports)} models</h1>"
-    yield "<h2>Side by side</h2>"
-    if different := list(differences(reports)):
-        yield f"<p><strong>Not asked the same problems:</strong> the {' and '.join(different)} differ.</p>"
-    yield comparison(reports)
-    yield f"<p>{text(comparison_text(reports))}.</p>"
-    yield "<h2>Plots</h2>"
-    yield plots
-    for name, report in zip(names, reports, strict=True):
-        yield f"<h2>{text(name)}</h2>"
-        yield _summary(report)
-        yield f"<details><summary>Its tables</summary>\n{model_tables(report)}</details>"
-        yield failures_section(report, _WORST_EACH)
-        yield "<h3>How it was asked</h3>"
-        yield _asked(report)
-    yield "</main>"
+def _verdict(report: Report) -> str:
+    problems, right = report["problems"], report["right"]
+    if not problems:
+        return "Nothing was asked: the suite has no problem for this model."
+    if report["refused"] == problems:
+        return f"All {problems:,} problems were refused."
+    if right == problems:
+        return f"All {problems:,} problems right: 100% exact match."
+    return f"{row_share(report)} exact match: {right:,} of {problems:,} problems right."
 
 
-def _summary(report: Report) -> str:
-    """What a reader wants to know first, in a few lines."""
-    if not report["problems"]:
-        return '<p class="headline">Nothing was asked: the suite has no problem for this model.</p>'
-    interval = f" (95% interval: {interval_text(report)})" if report["interval"] else ""
-    headline = (
-        f'<p class="headline"><strong>{row_share(report)}</strong> exact match: {report["right"]:,} of '
-        f"{report['problems']:,} problems right{interval}.</p>"
+def _summary(report: Report) -> Iterator[str]:
+    """What a reader wants to know next."""
+    run = report.get("run") or {}
+    seconds, created = run.get("training_time"), run.get("created")
+    facts = (
+        run.get("recipe") and f"recipe {run['recipe']}",
+        run.get("computes") and f"trained on {run['computes']}",
+        None if run.get("steps") is None else f"{run['steps']:,} steps",
+        None if seconds is None else f"in {duration_text(seconds)}",
+        None if run.get("seed") is None else f"seed {run['seed']}",
+        created and f"on {str(created)[:10]}",
+        run.get("version") and f"with CalcGPT {run['version']}",
     )
-    lines = [
-        f"Malformed answers: {report['malformed']:,}; problems refused: {report['refused']:,}. Both count as wrong.",
-        _seen(report),
-        _speed(report),
-    ]
-    if report.get("calibration_error") is not None:
-        error = percent_text(report["calibration_error"])
-        lines.append(f"Expected calibration error {error}: so far is its confidence from how often it is right.")
-    return headline + "\n" + "\n".join(f"<p>{line}</p>" for line in lines)
-
-
-def _speed(report: Report) -> str:
-    if report["milliseconds"] is None:
-        return "No problem could be asked."
-    each, rate = figure_text(report["milliseconds"]), figure_text(report["problems_per_second"])
-    return f"{each} ms a problem, {rate} problems a second, {duration_text(report['seconds'])} in all."
-
-
-def _seen(report: Report) -> str:
+    if any(facts):
+        told = ", ".join(filter(None, facts))
+        yield f"{told[0].upper()}{told[1:]}."
+    if report["problems"] and report.get("complete"):
+        yield "Every problem of its range was asked: this is a count, not an estimate."
     trained, never = report.get("trained_on"), report.get("never_seen")
     if trained is None and never is None:
-        return "What it was trained on cannot be told: some of the problems may be among it."
-    if trained is not None and not trained["problems"]:
-        return "None of the problems was trained on."
-    parts = [("trained on", trained), ("never seen in training", never)]
-    said = [
-        f"{words}: {row['right']:,} of {row['problems']:,} right, {row_share(row)}"
-        if row["problems"]
-        else f"{words}: none"
-        for words, row in parts
-        if row is not None
-    ]
-    return f"Problems {'; '.join(said)}."
+        yield "What it was trained on cannot be told: some of the problems may be among it."
+    elif trained is not None and not trained["problems"]:
+        yield "None of the problems was trained on."
 
 
-def _asked(report: Report) -> str:
-    """The suite, and the command that asks the same again."""
-    suite, seed = str(report["suite"]), report["seed"]
-    command = report.get("command") or f"calcgpt.evaluation.evaluate(model, {suite!r})"
-    described = f" {text(' '.join(str(report['description']).split()))}" if report.get("description") else ""
-    return (
-        f"<p>Suite {code(suite)}, version {text(report['version'])}, seed {text(seed)}.{described}</p>\n"
-        f"<p>Ask the same again: {code(command)}</p>"
-    )
+def _cards(report: Report) -> Iterator[Card]:
+    """The headline figures."""
+    interval = f", 95% interval {interval_text(report)}" if report["interval"] else ""
+    yield "exact match", row_share(report), f"{_of(report)}{interval}"
+    for title, row in (("never seen", report.get("never_seen")), ("trained on", report.get("trained_on"))):
+        if row is not None and row["problems"]:
+            yield title, row_share(row), _of(row)
+    yield "malformed", f"{report['malformed']:,}", "answers that are no number; they count as wrong"
+    yield "refused", f"{report['refused']:,}", "problems the model cannot be asked; they count as wrong"
+    if report.get("calibration_error") is not None:
+        error = percent_text(report["calibration_error"])
+        yield "calibration error", error, "between its confidence and how often it is right"
+    if report["milliseconds"] is None:
+        yield "speed", "–", "No problem could be asked."
+    else:
+        each, rate = figure_text(report["milliseconds"]), figure_text(report["problems_per_second"])
+        yield "speed", f"{rate}/s", f"problems; {each} ms each, {duration_text(report['seconds'])} in all"
+    if report.get("parameters") is not None:
+        yield "parameters", f"{report['parameters']:,}", ""
+
+
+def _of(row: Row) -> str:
+    return f"{row['right']:,} of {row['problems']:,} right"
+
+
+def _asked(report: Report) -> dict[str, Any]:
+    """The suite, what the model is, and the command that asks the same again."""
+    suite = str(report["suite"])
+    return {
+        "suite": suite,
+        "version": report["version"],
+        "seed": report["seed"],
+        "description": " ".join(str(report.get("description") or "").split()),
+        "command": report.get("command") or f"calcgpt.evaluation.evaluate(model, {suite!r})",
+        "training": training(report),
+        "settings": settings(report),
+    }

@@ -1,4 +1,4 @@
-"""Heat maps: exact match by the digits of both operands, and when each place was learnt."""
+"""Heat maps: exact match by the digits of both operands, and when each digit position was learnt."""
 
 from __future__ import annotations
 
@@ -8,47 +8,60 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcgpt.evaluation.report_axes import INK, name_axes, panels, style
-from calcgpt.evaluation.report_text import Report, Row, operation_text, place_text, report_names, row_share
+from calcgpt.arithmetic.operations import rank
+from calcgpt.evaluation.report_axes import (
+    WIDTH,
+    panels,
+    percent_ticks,
+    plot,
+    series_of,
+    spread,
+    step_axis,
+    text_width,
+    title,
+)
+from calcgpt.evaluation.report_text import Report, operation_text, place_text, row_share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-LEARNT = 0.99  # the share of right digits at which a place counts as learnt
-_WRITTEN = 8  # a grid of at most so many lengths a side has its figures in its cells
+    from calcgpt.evaluation.report_figure import Plot
+
+LEARNT = 0.99  # the share of right digits at which a digit position counts as learnt
+_CELLS = WIDTH - 1.1  # inches of a grid's side
 _VECTORS = 128  # cells; more are drawn as an image, which keeps an SVG small
 _MISSING = "#c8c8c8"  # what was not asked: no colour of the map
 
 
-def length_grid(reports: Sequence[Report]) -> Figure | None:
-    """Exact match by digits of the first and the second operand: a panel for each operation and model. None without."""
-    names = report_names(reports)
-    cells: dict[tuple[str, int], list[Row]] = {}
-    for index, report in enumerate(reports):
-        for row in report.get("grid") or ():
-            if row["problems"]:
-                cells.setdefault((row["operation"], index), []).append(row)
+@plot
+def length_grid(reports: Sequence[Report], columns: int = 3) -> Plot | None:
+    """Exact match by digits of the first and the second operand: a panel for each operation and model. None without.
+
+    Seeds of one recipe share a panel, which counts the problems of all of them.
+    """
+    series = series_of(reports)
+    cells: dict[tuple[str, int], dict[tuple[int, int], list[int]]] = {}
+    for number, each in enumerate(series):
+        for row in (row for index in each.members for row in reports[index].get("grid") or () if row["problems"]):
+            counts = cells.setdefault((row["operation"], number), {}).setdefault((row["first"], row["second"]), [0, 0])
+            counts[0] += row["right"]
+            counts[1] += row["problems"]
     if not cells:
         return None
-    symbols, models = list(dict.fromkeys(symbol for symbol, _ in cells)), sorted({index for _, index in cells})
-    keys = [(symbol, index) for symbol in symbols for index in models if (symbol, index) in cells]
-    full = len(keys) == len(symbols) * len(models)  # a column for each model
-    columns = min(3, len(models)) if full and len(models) > 1 else 2
-    wide = 5.2 if len(keys) == 1 else 4.0
-    figure, all_axes = panels(len(keys), columns, wide, wide * 0.86)
-    low = _lowest([row["right"] / row["problems"] for rows in cells.values() for row in rows])
-    for axes, (symbol, index) in zip(all_axes, keys, strict=True):
-        titles = [names[index]] if len(models) > 1 else []
-        mesh = _draw_grid(axes, cells[symbol, index], low)
-        name_axes(
-            axes,
-            _words("digits of the second operand", mesh),
-            "digits of the first operand",
-            *titles,
-            operation_text(symbol),
-        )
-    _add_scale(figure, mesh, all_axes, "exact match")
+    shown = sorted({number for _, number in cells})
+    symbols = sorted({symbol for symbol, _ in cells}, key=rank)
+    keys = [(symbol, number) for symbol in symbols for number in shown if (symbol, number) in cells]
+    if len(keys) == len(symbols) * len(shown) and len(shown) > 1:
+        columns = min(columns, len(shown)) if len(shown) != 4 else min(columns, 2)  # a model, a column
+    figure, (*all_axes, below) = panels(len(keys), min(columns, 3 if len(shown) > 1 else 2), WIDTH * 0.9, scale=True)
+    low = _lowest([right / problems for found in cells.values() for right, problems in found.values()])
+    for axes, (symbol, number) in zip(all_axes, keys, strict=True):
+        mesh = _draw_grid(axes, cells[symbol, number], low)
+        axes.set_xlabel(_words("digits of the second operand", mesh))
+        axes.set_ylabel("digits of the first operand")
+        several = len(series) > 1 or len(series[number].members) > 1
+        title(axes, *([series[number].name] if several else []), operation_text(symbol))
+    _add_scale(figure, mesh, below, "exact match")
     return figure
 
 
@@ -62,23 +75,26 @@ def _lowest(shares: Sequence[float]) -> float:
     return 1 - 10.0 ** -floor(-log10(errors) + 1e-9)
 
 
-def _draw_grid(axes: Axes, rows: Sequence[Row], low: float) -> Any:
+def _draw_grid(axes: Axes, cells: Mapping[tuple[int, int], Sequence[int]], low: float) -> Any:
     """One panel: the first operand's digits upwards, the second's to the right, shortest at the corner."""
-    firsts, seconds = sorted({row["first"] for row in rows}), sorted({row["second"] for row in rows})
+    firsts, seconds = sorted({first for first, _ in cells}), sorted({second for _, second in cells})
     values = np.full((len(firsts), len(seconds)), nan)
-    style(axes, grid=False)
-    small = max(values.shape) <= _WRITTEN
-    for row in rows:
-        y, x = firsts.index(row["first"]), seconds.index(row["second"])
-        values[y, x] = share = row["right"] / row["problems"]
-        if small:
-            dark = (share - low) / (1 - low) < 0.55  # white on the map's dark end
-            text = row_share(row, 1).removesuffix("%")
-            axes.text(x, y, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
+    texts: dict[tuple[int, int], str] = {}
+    for (first, second), (right, problems) in cells.items():
+        y, x = firsts.index(first), seconds.index(second)
+        values[y, x] = right / problems
+        texts[y, x] = row_share({"right": right, "problems": problems}, 1).removesuffix("%")
     mesh = _mesh(axes, np.arange(len(seconds) + 1) - 0.5, np.arange(len(firsts) + 1) - 0.5, values, low)
+    size = min(9.0, 9 * 0.9 * _CELLS / max(values.shape) / text_width(max(texts.values(), key=len), 9))
+    if size >= 7:  # smaller figures cannot be read
+        for (y, x), text in texts.items():
+            dark = (values[y, x] - low) / (1 - low) < 0.55  # white on the map's dark end
+            axes.text(x, y, text, ha="center", va="center", fontsize=size, color="white" if dark else "black")
     for axis, lengths in ((axes.xaxis, seconds), (axes.yaxis, firsts)):
         at = _some(lengths)
-        axis.set_ticks(at, [f"{lengths[index]:,}" for index in at])
+        words = [f"{lengths[index]:,}" for index in at]
+        turned = axis is axes.xaxis and sum(0.1 + text_width(word) for word in words) > 0.9 * _CELLS
+        axis.set_ticks(at, words, rotation=90 if turned else 0)
     return mesh
 
 
@@ -90,56 +106,84 @@ def _some(values: Sequence[int]) -> list[int]:
     return [index for index, value in enumerate(values) if index == 0 or value % every == 0][:14]
 
 
-def learning_order(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure | None:
-    """The share of right digits at each place by step, and when each was learnt; a panel for each model. None without.
+@plot
+def learning_order(records: Records, reports: Sequence[Report] = (), columns: int = 2) -> Plot | None:
+    """The share of right digits at each digit position by step, and when each was learnt; a panel for each model. None
+    where no run has two validations, as a single one shows no order.
 
-    A place counts as learnt at the first validation from which on at least 99% of its digits are right.
+    A digit position counts as learnt at the first validation from which on at least 99% of its digits are right. Of
+    seeds of one recipe the mean share is shown, and where all have learnt it, the mean and the range of the steps.
+
+    Args:
+        records: what metrics.jsonl holds, by the model's name.
+        reports: of the same models; they say which are seeds of one recipe.
+        columns: panels in a row, at most.
     """
-    shown = {name: sorted(_validations(lines).items()) for name, lines in records.items()}
-    shown = {name: points for name, points in shown.items() if len(points) > 1}  # a single one shows no order
+    found = {name: _validations(lines) for name, lines in records.items()}
+    runs = [(each, [found[name] for name in each.models if found.get(name)]) for each in series_of(reports, records)]
+    shown = [(each, own) for each, own in runs if len({step for run in own for step in run}) > 1]
     if not shown:
         return None
-    most = max(len(shares) for points in shown.values() for _, shares in points)
-    figure, all_axes = panels(len(shown), 2, 6.8 if len(shown) == 1 else 4.8, min(5.0, 2.2 + 0.22 * most))
-    for axes, (name, points) in zip(all_axes, shown.items(), strict=True):
-        mesh = _draw_order(axes, points)
-        name_axes(axes, _words("step", mesh), "place, from the units (0)", *([name] if len(shown) > 1 else []))
-    _add_scale(figure, mesh, all_axes, "right digits (held out)")
-    figure.supxlabel(f"dot: from here on at least {LEARNT:.0%} of this place are right", color=INK, fontsize=9)
+    most = max(len(shares) for _, own in shown for run in own for shares in run.values())
+    figure, (*all_axes, below) = panels(len(shown), columns, 1.2 + min(3.0, 0.28 * max(3, most)), scale=True)
+    last = max(step for _, own in shown for run in own for step in run)
+    for axes, (each, own) in zip(all_axes, shown, strict=True):
+        mesh = _draw_order(axes, own, last)
+        axes.set_xlabel(_words("step", mesh))
+        if most > _NAMED:
+            axes.set_ylabel("digit position")
+        title(axes, *([each.name] if len(runs) > 1 or len(own) > 1 else []))
+    _add_scale(figure, mesh, below, f"right digits (held out)\ndot: at least {LEARNT:.0%} right from here on")
     return figure
 
 
-def _validations(lines: Sequence[Mapping[str, Any]]) -> dict[int, Sequence[float | None]]:
+Records = Mapping[str, Sequence[Mapping[str, Any]]]
+_NAMED = 5  # as many digit positions have their names at the axis, more their numbers
+Validations = Mapping[int, Sequence[float | None]]  # shares of right digits by position, by step
+
+
+def _validations(lines: Sequence[Mapping[str, Any]]) -> Validations:
     return {line["step"]: line["digit_accuracy"] for line in lines if line.get("digit_accuracy")}
 
 
-def _draw_order(axes: Axes, points: Sequence[tuple[int, Sequence[float | None]]]) -> Any:
-    steps = np.array([step for step, _ in points], float)
-    places = max(len(shares) for _, shares in points)
-    values = np.full((places, len(points)), nan)
-    for column, (_, shares) in enumerate(points):
-        values[: len(shares), column] = [nan if share is None else share for share in shares]
-    style(axes, grid=False)
-    half = np.diff(steps, prepend=2 * steps[0] - steps[1] if len(steps) > 1 else steps[0] - 1) / 2
-    edges = np.append(steps - half, steps[-1] + half[-1])  # midway between validations
-    mesh = _mesh(axes, edges, np.arange(places + 1) - 0.5, values, 0.0)
-    learnt = [
-        (step, place) for place in range(places) if (step := learnt_at(steps.tolist(), values[place])) is not None
-    ]
-    size = 7.0 if places <= 20 else 3.0
-    dots: Any = {
-        "markerfacecolor": "white",
-        "markeredgecolor": "black",
-        "markersize": size,
-        "clip_on": False,
-        "zorder": 5,
-    }
-    axes.plot([x for x, _ in learnt], [y for _, y in learnt], marker="o", linestyle="none", **dots)
-    at = _some(range(places))
-    axes.set_yticks(at, [place_text(place) if places <= 5 else str(place) for place in at])
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.locator_params(axis="x", nbins=6)
+def _draw_order(axes: Axes, runs: Sequence[Validations], last: int) -> Any:
+    steps = sorted({step for run in runs for step in run})
+    places = max(len(shares) for run in runs for shares in run.values())
+    values = np.full((len(runs), places, len(steps)), nan)
+    for number, run in enumerate(runs):
+        for step, shares in run.items():
+            column = [nan if share is None else share for share in shares]
+            values[number, : len(shares), steps.index(step)] = column
+    known = ~np.isnan(values)
+    means = np.where(known, values, 0).sum(0) / np.where(known.any(0), known.sum(0), nan)
+    inner = [(one + other) / 2 for one, other in zip(steps, steps[1:], strict=False)]  # midway between validations
+    edges = [max(0.0, 1.5 * steps[0] - 0.5 * steps[1]), *inner, 1.5 * steps[-1] - 0.5 * steps[-2]]
+    mesh = _mesh(axes, np.array(edges), np.arange(places + 1) - 0.5, means, 0.0)
+    step_axis(axes, last)
+    axes.set_xlim(0, max(edges[-1], last))
+    for place in range(places):
+        learnt = [at for run in values if (at := _learnt(steps, run[place])) is not None]
+        if len(learnt) == len(runs):
+            _mark(axes, learnt, place, 7.0 if places <= 20 else 3.0)
+    named = _some(range(places))
+    axes.set_yticks(named, [place_text(place) if places <= _NAMED else str(place) for place in named])
     return mesh
+
+
+def _learnt(steps: Sequence[int], shares: np.ndarray) -> float | None:
+    """`learnt_at`, of the validations that this run had."""
+    had = ~np.isnan(shares)
+    return learnt_at([step for step, here in zip(steps, had, strict=True) if here], shares[had])
+
+
+def _mark(axes: Axes, steps: Sequence[float], place: int, size: float) -> None:
+    mean, around = spread(steps)
+    if len(steps) > 1:
+        axes.plot(around, [place, place], color="white", linewidth=3, solid_capstyle="butt", clip_on=False)
+        axes.plot(around, [place, place], color="black", linewidth=1.2, clip_on=False)
+    axes.plot(
+        [mean], [place], marker="o", markersize=size, markerfacecolor="white", markeredgecolor="black", clip_on=False
+    )
 
 
 def learnt_at(steps: Sequence[float], shares: Any) -> float | None:
@@ -154,22 +198,23 @@ def learnt_at(steps: Sequence[float], shares: Any) -> float | None:
 
 def _mesh(axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, low: float) -> Any:
     """Cells of colour: cividis, whose brightness grows steadily, in print and for every reader's eyes."""
-    axes.set_facecolor(_MISSING)
-    return axes.pcolormesh(
-        x, y, np.ma.masked_invalid(values), cmap="cividis", vmin=low, vmax=1.0, rasterized=values.size > _VECTORS
-    )
+    from matplotlib import colormaps
+
+    axes.grid(False)
+    colors = colormaps["cividis"].with_extremes(bad=_MISSING)
+    shown = np.ma.masked_invalid(values)
+    image = values.size > _VECTORS
+    seams: Any = {} if image else {"edgecolors": "face", "linewidth": 0.4}  # else paper shows through
+    return axes.pcolormesh(x, y, shown, cmap=colors, vmin=low, vmax=1.0, rasterized=image, **seams)
 
 
 def _words(label: str, mesh: Any) -> str:
     return f"{label}\n(grey: not asked)" if np.ma.count_masked(mesh.get_array()) else label
 
 
-def _add_scale(figure: Figure, mesh: Any, all_axes: Sequence[Axes], what: str) -> None:
-    from matplotlib.ticker import FuncFormatter
+def _add_scale(figure: Plot, mesh: Any, below: Axes, what: str) -> None:
+    from matplotlib.ticker import MaxNLocator
 
-    # Ten decimals less of binary fractions: 99.95%, not 99.9500000001%
-    percent = FuncFormatter(lambda share, _: f"{100 * share:.10g}%")
-    scale = figure.colorbar(mesh, ax=list(all_axes), format=percent, shrink=0.9, aspect=30)
-    scale.set_label(what, color=INK, fontsize=9)
-    scale.ax.tick_params(colors=INK, labelsize=9, labelcolor=INK)
+    ticks: Any = MaxNLocator(5 if mesh.norm.vmin < 0.99 else 2, steps=[1, 2, 5, 10])  # 99.995% is a long word
+    scale = figure.colorbar(mesh, cax=below, orientation="horizontal", format=percent_ticks(), ticks=ticks, label=what)
     scale.outline.set_visible(False)

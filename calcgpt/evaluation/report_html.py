@@ -1,86 +1,85 @@
-"""Pieces of an HTML page: escaped text, tables, and figures drawn into the page."""
+"""Pages of HTML: templates with one style sheet, plots as inline SVG, and a page that a notebook can show."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from calcgpt.evaluation.plots import svg_text
-from calcgpt.evaluation.report_axes import INK
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from calcgpt import __version__
+from calcgpt.evaluation.plots import inline_svg
+from calcgpt.runtime.table import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_INTERVALS = "bands and bars are 95% intervals of drawn problems, or of several seeds their range."
 CAPTIONS: Mapping[str, str] = {
     "length-grid": "Exact match by the number of digits of the first and the second operand.",
-    "by-length": "Exact match by length; bars are 95% intervals of drawn problems.",
-    "by-place": "How many digits of each place are right, from the units upwards, of the answers that can be read.",
-    "by-carry": "Exact match by the longest chain of carries or borrows in a problem; bars are 95% intervals of "
-    "drawn problems.",
+    "by-length": f"Exact match by length; {_INTERVALS}",
+    "by-place": "Right digits by digit position, from the units upwards, of the answers that can be read.",
+    "by-carry": f"Exact match by the longest chain of carries or borrows in a problem; {_INTERVALS}",
     "calibration": "How often answers are right, by how sure the model is. On the dashed line it is right as often "
     "as it says; below, how many problems there are of each.",
     "training": "Losses and exact match on held-out problems, by step of the training.",
-    "learning-order": "When each place of the answer was learnt, on held-out problems.",
+    "learning-order": "When each digit of the answer was learnt, on held-out problems.",
 }
-_WIDE = 7.5  # inches; a wider figure has a row of the page for itself
+_WIDE = 10.0  # inches; a wider figure has a row of the page for itself
+# A page in a notebook has a document of its own, so that neither's styles reach the other. It grows with what is
+# folded out; `base` keeps links within the page inside the frame.
+_FRAME = Markup(
+    '<iframe srcdoc="{}" title="{}" style="width:100%;height:40rem;border:0" onload="const frame=this,'
+    "root=frame.contentDocument.documentElement;new ResizeObserver(()=>{{frame.style.height=root.offsetHeight+'px'}})"
+    '.observe(root)"></iframe>'
+)
 
 
-def text(value: object) -> str:
-    """Anything as text of a page: escaped, and what cannot be seen (control characters and the like) as a code."""
-    return escape("".join(map(_visible, str(value))))
+class Page(str):
+    """A whole page of HTML: text, which a notebook shows as the page.
+
+    Write it to a file as any text; as the last line of a notebook's cell it is shown in a frame of its own.
+    """
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        title = re.search(r"<title>(.*?)</title>", self)
+        inside = self.replace("<head>", '<head>\n<base href="about:srcdoc">', 1)
+        return str(_FRAME.format(str(inside), Markup(title[1]) if title else "CalcGPT"))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # the text beside it in a notebook's file
+        printer.text(f"<page of {len(self):,} characters>")
 
 
-def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+def render(template: str, **values: Any) -> Page:
+    """A page from a template of this package; whatever is put in is escaped."""
+    return Page(_environment().get_template(template).render(values, version=__version__))
 
 
-def code(value: object) -> str:
-    """Anything as code of a page."""
-    return f"<code>{text(value)}</code>"
-
-
-def table(caption: str, titles: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:
-    """A table in a box of its own that scrolls; the first `words` columns are words, the others figures."""
-    kinds = [' class="text"' if column < words else "" for column in range(len(titles))]
-    head = "".join(f'<th scope="col"{kind}>{text(title)}</th>' for kind, title in zip(kinds, titles, strict=True))
-    body = []
-    for row in rows:
-        first, *others = (text(cell) for cell in row)
-        cells = "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds[1:], others, strict=True))
-        body.append(f'<tr><th scope="row"{kinds[0]}>{first}</th>{cells}</tr>')
-    return (
-        f"<section>{scrolling(caption)}<table><caption>{text(caption)}</caption><thead><tr>{head}</tr></thead>\n"
-        f"<tbody>{chr(10).join(body)}</tbody></table></div></section>"
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("calcgpt.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
 
 
-def scrolling(label: str) -> str:
-    """The beginning of a box that scrolls sideways, by keyboard as well."""
-    return f'<div class="scroll" tabindex="0" role="group" aria-label="{text(label)}">'
+def _shown(value: object) -> object:
+    """What a template puts in: HTML of ours as it is, anything else as text without invisible characters."""
+    return value if hasattr(value, "__html__") else visible(str(value))
 
 
-def figures(plots: Mapping[str, Figure]) -> str:
-    """All plots, each with its caption."""
-    return '<div class="plots">\n' + "\n".join(_figure(name, plot) for name, plot in plots.items()) + "\n</div>"
-
-
-def _figure(name: str, plot: Figure) -> str:
-    caption = CAPTIONS.get(name, name)
-    inches = plot.get_figwidth()
-    wide = ' class="wide"' if inches > _WIDE else ""
-    # As wide as it is drawn, or smaller by a third at most: below that its words cannot be read, and the box scrolls.
-    size = f"width:100%;max-width:{96 * inches:.0f}px;min-width:{64 * inches:.0f}px"
-    svg = inline_svg(plot, name).replace("<svg ", f'<svg role="img" aria-label="{text(caption)}" style="{size}" ', 1)
-    return f"<figure{wide}>{scrolling(caption)}{svg}</div><figcaption>{text(caption)}</figcaption></figure>"
-
-
-def inline_svg(plot: Figure, name: str) -> str:
-    """A figure as an `svg` element: ids of its own on the page, the page's ink, no background, no address."""
-    svg = svg_text(plot, transparent=True)
-    svg = svg[svg.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"| version="[^"]*"', "", svg)  # HTML knows them
-    svg = re.sub(r'(\bid="|url\(#|href="#)', lambda match: f"{match[0]}{name}-", svg)
-    return re.sub(r' (?:width|height)="[0-9.]+pt"', "", svg, count=2).replace(INK, "currentColor")
+def figures(plots: Mapping[str, Figure]) -> Iterator[dict[str, Any]]:
+    """Each plot with its caption, as a template shows it."""
+    for name, plot in plots.items():
+        caption = CAPTIONS.get(name, name)
+        svg = re.sub(r"<style.*?</style>", "", inline_svg(plot, name, caption), flags=re.DOTALL)  # the page has its own
+        yield {"name": name, "caption": caption, "wide": plot.get_figwidth() > _WIDE, "svg": Markup(svg)}

@@ -2,122 +2,137 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from calcgpt.evaluation.report_html import table
+from calcgpt.arithmetic.operations import rank
+from calcgpt.evaluation.comparing import runs_table
 from calcgpt.evaluation.report_text import (
-    NOTHING,
     Report,
     Row,
-    figure_text,
     interval_text,
     natural,
     operation_text,
-    percent_text,
     place_text,
     report_names,
     row_share,
-    share_text,
 )
+from calcgpt.evaluation.table import counts_table, tone_of
+from calcgpt.runtime.figures import NOTHING, duration_text, figure_text, percent_text, share_text
+from calcgpt.runtime.table import Cell, Column, Table
 
-_LONG = 60  # rows; a longer table is folded
-_TITLES = (
-    *("model", "exact match", "95% interval", "right", "problems", "malformed", "refused"),
-    *("trained on", "never seen", "calibration error", "ms", "suite", "seed"),
-)
-_FIGURES = ("exact match", "95% interval", "right", "problems", "malformed", "refused")
+_COUNTS = ("right", "problems", "malformed", "refused")
 
 
-def model_tables(report: Report) -> str:
-    """What one model reached by operation, length, chain of carries, and case; tables without rows are left out."""
-    parts = [
-        _counted(
-            "By operation", ["operation"], report.get("operations"), lambda row: [operation_text(row["operation"])]
+def model_tables(report: Report) -> list[Table]:
+    """What one model reached by operation, case, length, chain of carries and digit position; those with rows."""
+    operations = _ordered(report.get("operations"))
+    named = [{**row, "operation": operation_text(row["operation"])} for row in operations]
+    buckets = sorted(report.get("buckets") or (), key=lambda row: (rank(row["operation"]), natural(row["digits"])))
+    tables = [
+        counts_table("By operation", named, "operation"),
+        counts_table("Special cases", list(report.get("cases") or ()), "case"),
+        counts_table("By length", buckets, "operation", "digits"),
+        counts_table(
+            "By the longest chain of carries or borrows", _ordered(report.get("carries")), "operation", "chain"
         ),
-        _counted("Special cases", ["case"], report.get("cases"), lambda row: [row["case"]]),
-        _counted(
-            "By length",
-            ["operation", "digits"],
-            sorted(report.get("buckets") or (), key=_by_length),
-            lambda row: [row["operation"], row["digits"]],
-        ),
-        _counted(
-            "By the longest chain of carries or borrows",
-            ["operation", "chain"],
-            report.get("carries"),
-            lambda row: [row["operation"], row["chain"]],
-        ),
-        _places(report.get("places")),
+        _positions(report.get("places")),
+        _language(report.get("language")),
     ]
-    return f'<div class="tables">\n{"".join(parts)}\n</div>' if any(parts) else ""
+    return [table for table in tables if table.rows]
 
 
-def _by_length(row: Row) -> tuple[Any, ...]:
-    return row["operation"], natural(row["digits"])
+def _ordered(rows: Sequence[Row] | None) -> list[dict[str, Any]]:
+    return [dict(row) for row in sorted(rows or (), key=lambda row: rank(row["operation"]))]
 
 
-def _counted(caption: str, titles: list[str], rows: Sequence[Row] | None, first: Any) -> str:
-    if not rows:
-        return ""
-    estimated = any(row["interval"] for row in rows)
-    shown = [name for name in _FIGURES if estimated or name != "95% interval"]
-    cells = [(*first(row), *(_figures(row)[name] for name in shown)) for row in rows]
-    return _folded(caption, table(caption, [*titles, *shown], cells), cells)
+def _share(row: Row | None) -> Cell:
+    return Cell(None if row is None else row["exact_match"], row_share(row))
 
 
-def _places(rows: Sequence[Row] | None) -> str:
-    if not rows:
-        return ""
-    caption = "Digits by their place, of the answers that can be read"
-    cells = [
-        (
-            *(row["operation"], place_text(row["place"]), share_text(row["right"], row["digits"])),
-            *(f"{row[name]:,}" for name in ("right", "digits")),
+def _positions(rows: Sequence[Row] | None) -> Table:
+    titles = ("right digits", "right", "digits")
+    columns = [Column("operation"), Column("position"), *(Column(title, numeric=True) for title in titles)]
+    table = Table("By digit position, of the answers that can be read", columns)
+    for row in sorted(rows or (), key=lambda row: (rank(row["operation"]), row["place"])):
+        share = Cell(
+            row["accuracy"], share_text(row["right"], row["digits"]), "good" if row["right"] == row["digits"] else ""
         )
-        for row in rows
-    ]
-    return _folded(caption, table(caption, ["operation", "place", "right digits", "right", "digits"], cells), cells)
+        table.add(row["operation"], place_text(row["place"]), share, row["right"], row["digits"])
+    return table
 
 
-def _folded(caption: str, whole: str, cells: Sequence[object]) -> str:
-    if len(cells) <= _LONG:
-        return whole
-    return f"<details><summary>{caption}: {len(cells):,} rows</summary>{whole}</details>"
+def _language(rows: Sequence[Row] | None) -> Table:
+    titles = ("problems", "well-formed", "complete", "right", "exact", "refused")
+    table = Table("Lines completed", [Column("from the"), *(Column(title, numeric=True) for title in titles)])
+    for row in rows or ():
+        untrained = "" if row["trained"] else " (not trained for)"
+        table.add(f"{row['test']}{untrained}", *(row[title.replace("-", "_")] for title in titles))
+    return table
 
 
-def _figures(row: Row) -> dict[str, str]:
-    counts = {name: f"{row[name]:,}" for name in ("right", "problems", "malformed", "refused")}
-    return {"exact match": row_share(row), "95% interval": interval_text(row), **counts}
-
-
-def comparison(reports: Sequence[Report]) -> str:
-    """Several reports side by side: as wholes, and by operation."""
+def comparison(reports: Sequence[Report]) -> Table:
+    """Several reports side by side."""
     names = report_names(reports)
-    parts = [table("As a whole (ms: milliseconds a problem)", _TITLES, list(map(_line, reports, names)))]
-    symbols = list(dict.fromkeys(row["operation"] for report in reports for row in report.get("operations") or ()))
-    if symbols:
-        shares = [{row["operation"]: row_share(row) for row in report.get("operations") or ()} for report in reports]
-        by_model = [
-            (name, *(own.get(symbol, NOTHING) for symbol in symbols)) for name, own in zip(names, shares, strict=True)
-        ]
-        parts.append(table("Exact match by operation", ["model", *map(operation_text, symbols)], by_model))
-    return "\n".join(parts)
+    symbols = sorted({row["operation"] for report in reports for row in report.get("operations") or ()}, key=rank)
+    counts = [name for name in _COUNTS if name == "problems" or any(report[name] for report in reports)]
+    columns = [
+        *("exact match", "95% interval", *(symbols if len(symbols) > 1 else ()), *counts, "trained on", "never seen"),
+        *("calibration error", "ms each", "parameters"),
+    ]
+    table = Table("Side by side", [Column("model"), *(Column(title, numeric=True) for title in columns)])
+    for name, report in zip(names, reports, strict=True):
+        by_symbol = {row["operation"]: row for row in report.get("operations") or ()}
+        table.add(
+            *(name, Cell(report["exact_match"], row_share(report), tone_of(dict(report))), interval_text(report)),
+            *(_share(by_symbol.get(symbol)) for symbol in (symbols if len(symbols) > 1 else ())),
+            *(report[key] for key in counts),
+            *(_share(report["trained_on"]), _share(report["never_seen"])),
+            Cell(report["calibration_error"], percent_text(report["calibration_error"])),
+            Cell(report["milliseconds"], figure_text(report["milliseconds"])),
+            report.get("parameters"),
+        )
+    return table
 
 
-def _line(report: Report, name: str) -> tuple[object, ...]:
-    return (
-        name,
-        row_share(report),
-        interval_text(report),
-        *(f"{report[key]:,}" for key in ("right", "problems", "malformed", "refused")),
-        row_share(report["trained_on"]),
-        row_share(report["never_seen"]),
-        percent_text(report["calibration_error"]),
-        figure_text(report["milliseconds"]),
-        f"{report['suite']} {report['version']}",
-        report["seed"],
-    )
+def runs(reports: Sequence[Report]) -> tuple[Table, str] | None:
+    """What tells the trainings of several models apart, and in a sentence what they share; None where a report does
+    not say how its model was trained."""
+    facts = [report.get("run") for report in reports]
+    if not all(facts):
+        return None
+    table, shared = runs_table(report_names(reports), [dict(run or {}) for run in facts], "Training").without_shared()
+    told = "; ".join(f"{title} {text}" for title, text in shared.items() if text != NOTHING)
+    return table, f"All of them: {told}." if told else ""
+
+
+def training(report: Report) -> Table:
+    """How a model was trained, a row for each fact that is known."""
+    run = report.get("run") or {}
+    seconds, created = run.get("training_time"), run.get("created")
+    table = Table("Training", [Column("", name="fact"), Column("", name="value")])
+    for fact, cell in (
+        ("recipe", Cell(run.get("recipe"))),
+        ("trained on", Cell(run.get("computes"))),
+        ("parameters", Cell(report.get("parameters"))),
+        ("seed", Cell(run.get("seed"))),
+        ("steps", Cell(run.get("steps"))),
+        ("training time", Cell(seconds, None if seconds is None else duration_text(seconds))),
+        ("exact match in training", Cell(run.get("exact_match"), percent_text(run.get("exact_match")))),
+        ("date", Cell(created, None if created is None else str(created)[:10])),
+        ("CalcGPT", Cell(run.get("version"))),
+    ):
+        if cell.value is not None:
+            table.add(fact, cell)
+    return table
+
+
+def settings(report: Report) -> Table:
+    """Every setting of a model's training, as `calcgpt train` names it."""
+    table = Table("Settings", [Column("setting"), Column("value")])
+    for name, value in ((report.get("run") or {}).get("settings") or {}).items():
+        table.add(name, str(value))
+    return table
 
 
 def differences(reports: Sequence[Report]) -> Iterator[str]:
@@ -126,3 +141,23 @@ def differences(reports: Sequence[Report]) -> Iterator[str]:
     for key, words in asked.items():
         if len({str(report.get(key)) for report in reports}) > 1:
             yield words
+
+
+def weakest(report: Report) -> Iterator[str]:
+    """Where a model fails most, in a few words each: its weakest operation, length, chain, case and digit position.
+
+    Nothing of a table with one row, or whose rows are equally right.
+    """
+    kinds: Mapping[str, tuple[str, Callable[[Row], str]]] = {
+        "operations": ("operation", lambda row: operation_text(row["operation"])),
+        "buckets": ("length", lambda row: f"{row['digits']} digits of {row['operation']}"),
+        "carries": ("carry chain", lambda row: f"{row['chain']} of {row['operation']}"),
+        "places": ("digit position", lambda row: f"{place_text(row['place'])} of {row['operation']}"),
+        "cases": ("case", lambda row: str(row["case"])),
+    }
+    for key, (kind, name) in kinds.items():
+        rows = [(row["right"], row.get("problems", row.get("digits")), row) for row in report.get(key) or ()]
+        shares = [right / total for right, total, _ in rows if total]
+        if len(set(shares)) > 1:
+            right, total, row = min((row for row in rows if row[1]), key=lambda row: row[0] / row[1])
+            yield f"weakest {kind}: {name(row)}, {share_text(right, total)}"

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from calcgpt.arithmetic.accuracy import numbers, numbers_from_texts
-from calcgpt.arithmetic.columns import ColumnProblems, Numbers, as_problems
+from calcgpt.arithmetic.columns import ColumnProblems, Numbers, Shape, as_problems
+from calcgpt.arithmetic.parsing import tidy
 from calcgpt.arithmetic.task import Task
 from calcgpt.errors import CalcGPTError, ConfigError, TokenError, UnsupportedProblem
 from calcgpt.inference import columns, plain
@@ -66,6 +67,10 @@ class Subject(Protocol):
         """For each problem why it cannot be asked, as far as that is known before, or None."""
         ...
 
+    def refuses(self, shape: Shape) -> str | None:
+        """Why no problem of a shape can be asked, as far as that is known before one is drawn, or None."""
+        ...
+
     def keys(self, problems: ColumnProblems) -> np.ndarray:
         """(N,) what problems are known by in the sorted keys of what was trained on."""
         ...
@@ -80,6 +85,11 @@ def subject_of(model: CalcGPT | Complete, tasks: Sequence[Task] | Task = ()) -> 
     tasks = [tasks] if isinstance(tasks, Task) else tasks
     if isinstance(model, CalcGPT):
         if not (tasks or model.tasks):
+            if model.run.get("status") == "foreign":
+                raise ConfigError(
+                    "this model's folder has no run.json, so what it was trained on is unknown: give evaluate() "
+                    "`tasks` that say what to ask, such as [Task(('+',), 0, 999)]"
+                )
             raise ConfigError("this model was trained on text without arithmetic: there are no problems to ask it")
         return ColumnSubject(model, tasks) if model.notation.work == "columns" else PlainSubject(model, tasks)
     if not callable(model):
@@ -123,6 +133,15 @@ class PlainSubject(_SolverSubject):
     def refusals(self, problems: ColumnProblems) -> list[str | None]:
         return self.solver.refusals(as_problems(problems))
 
+    def refuses(self, shape: Shape) -> str | None:
+        limit = self.solver.model.config.max_length
+        if sum(shape.widths) > 2 * limit:  # a token holds two digits at most
+            return f"this model has {limit} positions, and the problem {sum(shape.widths):,} digits"
+        if len(shape.widths) > 2:
+            return None
+        smallest = ColumnProblems.from_operands(shape.symbol, [[10 ** (width - 1) for width in shape.widths]])
+        return self.refusals(smallest)[0]
+
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
         answers = plain.ask(self.solver, as_problems(problems), progress)
         confidence = np.zeros(len(problems))
@@ -157,6 +176,13 @@ class ColumnSubject(_SolverSubject):
     def refusals(self, problems: ColumnProblems) -> list[str | None]:
         return [None] * len(problems)
 
+    def refuses(self, shape: Shape) -> str | None:
+        try:
+            columns.check_shape(self.solver, shape)
+        except UnsupportedProblem as error:
+            return str(error)
+        return None
+
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
         size = len(problems)
         try:
@@ -179,7 +205,7 @@ class ColumnSubject(_SolverSubject):
 def _read(completion: str, most: int) -> str | None:
     """The answer that a completion begins with, or None where that is no number of at most so many characters: a
     solution has no more than its problem, and one number of a million digits would make all others as wide."""
-    match = _ANSWER.match(completion)
+    match = _ANSWER.match(tidy(completion))
     return match[1].removeprefix("+") if match and len(match[1]) <= most else None
 
 
@@ -204,6 +230,9 @@ class CallableSubject:
 
     def refusals(self, problems: ColumnProblems) -> list[str | None]:
         return [None] * len(problems)
+
+    def refuses(self, shape: Shape) -> str | None:
+        return None
 
     def answer(self, problems: ColumnProblems, progress: Callable[[int], None] | None = None) -> Answers:
         return self._answers([f"{text}=" for text in problems.expressions()])

@@ -11,7 +11,8 @@ import numpy as np
 
 from calcgpt.arithmetic.accuracy import digit_lengths, digits_right
 from calcgpt.arithmetic.cascades import OPERATORS, cascades, has_cascades
-from calcgpt.arithmetic.columns import SYMBOLS, Numbers, Shape
+from calcgpt.arithmetic.columns import Numbers, Shape
+from calcgpt.arithmetic.operations import rank
 from calcgpt.evaluation.lengths import describe_length, parse_length
 from calcgpt.evaluation.portions import Batch
 from calcgpt.evaluation.subjects import Answers
@@ -144,16 +145,16 @@ class Tally:
         }
 
     def _rows(self, table: str, complete: bool) -> Iterator[dict[str, Any]]:
-        rows = self.tables[table].items()
-        if table in ("carries", "grid"):
-            rows = sorted(rows)  # type: ignore[assignment]
+        rows = list(self.tables[table].items())
         if table == "buckets":
-            rows = sorted(rows, key=lambda row: _by_length(*row[0]))  # type: ignore[assignment]
+            rows.sort(key=lambda row: _by_length(*row[0]))
+        elif _TABLES[table][0] == "operation":
+            rows.sort(key=lambda row: (rank(row[0][0]), row[0][1:]))
         for key, counts in rows:
             yield {**dict(zip(_TABLES[table], key, strict=True)), **row_of(counts, complete)}
 
     def _place_rows(self) -> Iterator[dict[str, Any]]:
-        for (symbol, place), (digits, right) in self.places.items():
+        for (symbol, place), (digits, right) in sorted(self.places.items(), key=lambda row: (rank(row[0][0]), row[0])):
             found = {"digits": int(digits), "right": int(right), "accuracy": float(right / digits)}
             yield {"operation": symbol, "place": place, **found}
 
@@ -171,11 +172,8 @@ class Tally:
 
 
 def _by_length(symbol: str, digits: str) -> tuple[int, list[int]]:
-    """What sorts operators as they are known, and then lengths: 3, 20x10, 20, 4*3."""
-    return SYMBOLS.index(symbol) if symbol in SYMBOLS else len(SYMBOLS), [
-        *sorted(parse_length(digits), reverse=True),
-        *parse_length(digits),
-    ]
+    """What sorts operations as they are listed, and then lengths: 3, 20x10, 20, 4*3."""
+    return rank(symbol), [*sorted(parse_length(digits), reverse=True), *parse_length(digits)]
 
 
 def row_of(counts: Sequence[int] | np.ndarray, complete: bool = False) -> dict[str, Any]:

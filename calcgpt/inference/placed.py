@@ -8,21 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from calcgpt.inference.choosing import FEW, Chooser, Completions, gather
-from calcgpt.inference.slots import Slots, slots
+from calcgpt.inference.slots import STRETCH, Slots, Stretch, TimeUp, slots
+from calcgpt.inference.watch import Watch
+from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
-from calcgpt.model.positions import PositionEncoding, Sight, scale
-from calcgpt.runtime.device import one_thread
+from calcgpt.model.positions import CPU_FLOAT32, PositionEncoding, Sight, scale
+from calcgpt.runtime.device import one_thread, side_by_side, without_autocast
 from calcgpt.tokens.places import Neighbours, Places
 
 _CACHED = 2**28  # bytes of keys and values that are held at a time
+_READ = 2**28  # bytes that reading prompts takes, at most
+_TOUCHED = 2**25  # bytes that a token of all sequences touches: more leave the processor's caches, and take longer
+_FEWEST = 32  # sequences from which on the products take longer than the calls
 _BLOCK = 256  # queries of a prompt that look at their keys together
+_SCORES = 2**26  # bytes of their scores, at most
 
 
+@without_autocast
 @torch.inference_mode()
 def decode_placed(
     choose: Chooser,
@@ -30,53 +38,98 @@ def decode_placed(
     places: Places,
     space: int,
     progress: Callable[[int], None] | None = None,
+    rows: np.ndarray | None = None,
+    watch: Watch | None = None,
 ) -> Completions:
     """Complete prompts (N, P), all of one shape, with at most `space` tokens, the end counted.
 
-    `progress` is called with how many prompts are done.
+    Args:
+        choose: what takes tokens. prompts, places: of one shape. space: most tokens.
+        progress: called with how many prompts are done.
+        rows: (N,) the problems' numbers, for draws.
+        watch: counts tokens, and ends what takes too long: it is then cut where it is.
     """
     config = choose.model.config
-    return gather(*write_placed(choose, prompts, places, space, progress), config.pad_id, config.end_id)
+    found = write_placed(choose, prompts, places, space, progress, rows, watch)
+    return gather(*found, config.pad_id, config.end_id)
 
 
 def write_placed(
-    choose: Chooser, prompts: Tensor, places: Places, space: int, progress: Callable[[int], None] | None = None
+    choose: Chooser,
+    prompts: Tensor,
+    places: Places,
+    space: int,
+    progress: Callable[[int], None] | None = None,
+    rows: np.ndarray | None = None,
+    watch: Watch | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`decode_placed` as it is written: tokens and their log-probabilities, (N, space), padding and 0 after the end."""
     size, length = prompts.shape
-    space = min(space, len(places) - length)
-    tokens = torch.full((size, space), choose.model.config.pad_id)
-    log_probabilities = torch.zeros(size, space)
-    plan = slots(places, length, length + space, choose.model.device)
-    config = choose.model.config
-    at_once = max(1, _CACHED // (8 * config.num_layers * config.embedding_dim * plan.count))
-    for start in range(0, size, at_once):
-        part = slice(start, start + at_once)
-        with one_thread(len(tokens[part]) < FEW):
-            _complete(choose, prompts[part].to(choose.model.device), plan, tokens[part], log_probabilities[part])
-        if progress:
-            progress(min(start + at_once, size))
+    space, device = min(space, len(places) - length), choose.model.device
+    choose.model.positions.check(places, length + space)
+    tokens = torch.full((size, space), choose.model.config.pad_id, device="cpu")
+    log_probabilities = torch.zeros(size, space, **CPU_FLOAT32)
+    watch, rows = watch or Watch(), np.arange(size) if rows is None else rows
+    try:
+        plan = slots(places, length, length + space, device, watch)
+    except TimeUp:
+        return tokens, log_probabilities
+    step = _at_once(choose.model.config, plan)
+    parts = [slice(start, min(start + step, size)) for start in range(0, size, step)]
+
+    @torch.inference_mode()  # which each thread begins for itself
+    def write(part: slice) -> int:
+        if not watch.expired:
+            asked = prompts[part].to(device), rows[part]
+            _complete(choose, *asked, plan, tokens[part], log_probabilities[part], watch)
+        return part.stop
+
+    with one_thread(size < FEW and len(parts) < 2):
+        for done in side_by_side(write, parts, device.type == "cpu"):
+            if progress:
+                progress(done)
     return tokens, log_probabilities
 
 
-def _complete(choose: Chooser, prompts: Tensor, plan: Slots, tokens: Tensor, log_probabilities: Tensor) -> None:
-    """Write the completions of prompts (n, P) into the first n rows of `tokens` and `log_probabilities`."""
+def _at_once(config: GPTConfig, plan: Slots) -> int:
+    """How many sequences are decoded together: as many as the memory has room for and the caches can serve."""
+    row = 4 * config.embedding_dim  # bytes of a key
+    held, read = 2 * config.num_layers * row * plan.count, 6 * row * plan.prompt
+    touched = row * (4 * plan.most + 8) + 8 * config.feedforward_dim
+    return max(1, min(_CACHED // held, _READ // read, max(_FEWEST, _TOUCHED // touched)))
+
+
+def _complete(
+    choose: Chooser,
+    prompts: Tensor,
+    rows: np.ndarray,
+    plan: Slots,
+    tokens: Tensor,
+    log_probabilities: Tensor,
+    watch: Watch,
+) -> None:
+    """Write the completions of prompts (n, P) into `tokens` and `log_probabilities` (n, space)."""
     model, (size, length), space = choose.model, prompts.shape, tokens.shape[1]
-    added = model.positions.embed(plan.places, stop=length + space)
     cache = PlacedCache(model, plan, size)
     last = torch.arange(1, size + 1, device=model.device) * length - 1
-    x = model.wte(prompts) if added is None else model.wte(prompts) + added[:length]
+    added = model.positions.embed(plan.places, stop=length)
+    x = model.wte(prompts) if added is None else model.wte(prompts) + added
     hidden = model.trunk(x.flatten(0, 1), cache, last)
     going = torch.ones(size, dtype=torch.bool, device=model.device)
     for place in range(space):
         cache.used = length + place
-        token, score = choose(model.head(hidden))
-        tokens[:size, place] = torch.where(going, token, model.config.pad_id).cpu()
-        log_probabilities[:size, place] = torch.where(going, score, 0.0).cpu()
+        token, score = choose(model.head(hidden), rows, place)
+        tokens[:, place] = torch.where(going, token, model.config.pad_id).cpu()
+        log_probabilities[:, place] = torch.where(going, score, 0.0).cpu()
+        watch.wrote(size)
         going &= token != model.config.end_id
-        if place + 1 == space or not bool(going.any()):
+        if place + 1 == space or watch.expired or not bool(going.any()):
+            watch.wrote(size * (space - place - 1))
             return
-        x = model.wte(token) if added is None else model.wte(token) + added[length + place]
+        at = place % STRETCH
+        if not at:
+            added = model.positions.embed(plan.places, stop=length + place + STRETCH, start=length + place)
+        x = model.wte(token) if added is None else model.wte(token) + added[at]
         hidden = model.trunk(x, cache)
 
 
@@ -96,7 +149,7 @@ class PlacedCache:
         self.values = torch.empty_like(self.keys)
         self._neighbours = Neighbours(places)
         self._prompt: dict[int, Sight] = {}
-        self._scores: tuple[int, Tensor | None] | None = None
+        self._stretch: Stretch | None = None
 
     def attend(self, qkv: Tensor, num_heads: int, layer: int, rows: Tensor | None) -> Tensor:
         """`rows` are the last of each sequence, or none."""
@@ -105,7 +158,7 @@ class PlacedCache:
         start, stop = self.used, self.used + qkv.shape[1]
         query, key, value = qkv.unbind(2)
         key = self.encoding.rotate(key, self.places.ids[start:stop], self.places.anywhere[start:stop])
-        at = self.plan.of[start]  # a prompt has the first slots
+        at = int(self.plan.of[start])  # a prompt has the first slots
         at_once = slice(at, at + stop - start)
         self.keys[layer, at_once] = key.flatten(2).transpose(0, 1)
         self.values[layer, at_once] = value.flatten(2).transpose(0, 1)
@@ -113,13 +166,14 @@ class PlacedCache:
         query = self.encoding.rotate(query[:, first - start :], self.places.asks[first:stop])
         if stop - first == 1:
             return self._one(query[:, 0], layer, first)
-        blocks = [
-            self._many(part, layer, first + number * _BLOCK) for number, part in enumerate(query.split(_BLOCK, 1))
-        ]
+        block = max(1, min(_BLOCK, _SCORES // (8 * num_heads * stop)))
+        blocks = [self._many(part, layer, first + number * block) for number, part in enumerate(query.split(block, 1))]
         return torch.cat(blocks, 1).flatten(0, 1)
 
     def _one(self, query: Tensor, layer: int, token: int) -> Tensor:  # (N, H, D) -> (N, C)
-        keys, scores = self.plan.seen(token, self._scored(token))
+        if self._stretch is None or not self._stretch.start <= token < self._stretch.stop:
+            self._stretch = self.plan.stretch(token, self.encoding)
+        keys, scores = self._stretch.seen(token)
         heads = query.shape[1]
         key, value = self.keys[layer], self.values[layer]
         if keys is None:
@@ -137,12 +191,6 @@ class PlacedCache:
         products = (query * key).sum(-1) * scale(query.shape[2])  # (K, N, H)
         weights = (products if scores is None else products + scores.T[:, None]).softmax(0)
         return (weights[..., None] * value).sum(0).flatten(1)
-
-    def _scored(self, token: int) -> Tensor | None:
-        every = self.plan.sight is not None
-        if self._scores is None or not (every or self._scores[0] == token):
-            self._scores = token, self.plan.scored(self.encoding, token)
-        return self._scores[1]
 
     def _prompt_sight(self, start: int, stop: int) -> Sight:
         """What a block of the prompt sees: looked up once, for all layers."""

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from calcgpt.arithmetic import traces
 from calcgpt.arithmetic.integers import digit_counts, format_integer, integer_array
 from calcgpt.arithmetic.notation import Notation, Written
+from calcgpt.arithmetic.operations import rank
 from calcgpt.arithmetic.parsing import parse_expression
 from calcgpt.arithmetic.problems import Problems, from_expressions
 from calcgpt.arithmetic.task import Task
-from calcgpt.errors import ConfigError, DataError, ModelFolderError, TokenError, UnsupportedProblem
-from calcgpt.inference.choosing import Completions
-from calcgpt.inference.columns import solve_columns
+from calcgpt.errors import (
+    CalcGPTError,
+    ConfigError,
+    DataError,
+    MissingOperation,
+    ModelFolderError,
+    TokenError,
+    UnsupportedProblem,
+)
+from calcgpt.inference.choosing import Chooser, Completions
+from calcgpt.inference.columns import count_column_tokens, solve_columns
 from calcgpt.inference.decoding import decode
-from calcgpt.inference.results import refusal
-from calcgpt.model.config import GPTConfig
+from calcgpt.inference.results import (
+    NOT_FINITE,
+    Progress,
+    check_max_tokens,
+    out_of_time,
+    out_of_tokens,
+    refusal,
+    spoil,
+)
+from calcgpt.inference.watch import Limits, Watch
+from calcgpt.model.catalog import shown_name
+from calcgpt.model.classes import NETWORK, build_network, find_classes
 from calcgpt.model.gpt import GPT
 from calcgpt.model.store import find_model, newest_model, read_model
 from calcgpt.runtime.device import resolve_device
+from calcgpt.runtime.table import Column, Table
 from calcgpt.tokens.encoding import encode_written, unknown_characters
 from calcgpt.tokens.tokenizer import END, PAD, Tokenizer
 
-Progress = Callable[[int, int], None]
+logger = logging.getLogger(__name__)
+
+_UNKNOWN_RUN = (
+    "{} was saved by another library: how its problems are written and what it was trained on is unknown; they are "
+    "written as they are, 12+34= (CalcGPT(folder, notation=...) says otherwise)"
+)
 _WIDE = 40  # digits of a problem, from which on it is not written beside others: no two int64 have more
 
 
@@ -37,36 +64,100 @@ class CalcGPT:
     Args:
         model: the model's folder, or its name under `models/`; without it the newest one there.
         device: cuda, mps or cpu; without it the best there is.
+        classes: the user's own network, notation or task classes that the model was trained with.
+        notation: how problems are written for a model that another library saved, whose folder does not say it; without
+            it as they are, with a warning.
 
     Raises:
-        ModelFolderError: there is no model, or it is damaged.
-        ConfigError: there is no such device.
+        ModelFolderError: there is no model, it is damaged, or was trained with a class that is not given.
+        ConfigError: there is no such device, or a notation is given where the folder has one.
     """
 
-    def __init__(self, model: str | Path | None = None, device: str | None = None):
+    notation: Notation
+    tasks: list[Task]
+
+    @torch.inference_mode(False)  # what is loaded in the middle of one may be trained with later
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        device: str | None = None,
+        classes: Sequence[type] = (),
+        notation: Notation | None = None,
+    ):
         stored = read_model(newest_model() if model is None else find_model(model))
-        config = GPTConfig.from_dict(stored.config)
-        network = GPT(config)
-        network.load_weights(stored.state())
+        if notation is not None and not stored.foreign:
+            raise ConfigError(f"{stored.path} says how its problems are written: leave notation away")
+        network = build_network(stored, classes)
         network.to(resolve_device(device).torch)
-        self._prepare(network, stored.tokenizer, stored.run)
+        self._prepare(network, stored.tokenizer, stored.run, find_classes(stored.run, classes, stored.path))
+        if notation is not None:
+            self.notation = notation
+        elif stored.foreign:
+            logger.warning("%s", _UNKNOWN_RUN.format(stored.path))
         self.path: Path | None = stored.path
 
     @classmethod
-    def from_parts(cls, model: GPT, tokenizer: Tokenizer, run: dict[str, Any] | None = None) -> CalcGPT:
-        """A solver around a model in memory; `run` is what its run.json would say."""
+    def from_parts(
+        cls, model: GPT, tokenizer: Tokenizer, run: dict[str, Any] | None = None, classes: Sequence[type] = ()
+    ) -> CalcGPT:
+        """A solver around a model in memory; `run` is what its run.json would say, `classes` the user's own notation
+        and task.
+        """
         solver = cls.__new__(cls)
-        solver._prepare(model, tokenizer, run or {})
+        needed = {role: name for role, name in ((run or {}).get("classes") or {}).items() if role not in NETWORK}
+        solver._prepare(model, tokenizer, run or {}, find_classes({"classes": needed}, classes, None))
         solver.path = None
         return solver
 
-    def _prepare(self, model: GPT, tokenizer: Tokenizer, run: dict[str, Any]) -> None:
+    def _prepare(self, model: GPT, tokenizer: Tokenizer, run: dict[str, Any], classes: dict[str, type]) -> None:
         self.model, self.tokenizer, self.run = model.eval(), tokenizer, run
+        written, asked = classes.get("notation", Notation), classes.get("task", Task)
         try:
-            self.notation = Notation(**run.get("config", {}).get("notation", {}))
-            self.tasks = [Task(**task) for task in run.get("data", {}).get("tasks", [])]
+            self.notation = written(**run.get("config", {}).get("notation", {}))
+            self.tasks = [asked(**task) for task in run.get("data", {}).get("tasks", [])]
+        except MissingOperation as error:
+            raise MissingOperation(f"the model knows an operation that is not registered here: {error}") from error
         except (AttributeError, TypeError, ConfigError) as error:
             raise ModelFolderError(f"run.json does not say how the model was trained: {error}") from error
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name} {text}" for name, text in self._told().items())
+        return f"<CalcGPT: {facts}>"
+
+    def _repr_html_(self) -> str:
+        table = Table("CalcGPT", [Column(""), Column("")])
+        for name, text in self._told().items():
+            table.add(name, text)
+        return table.to_html()
+
+    def _told(self) -> dict[str, str]:
+        """What the model is, by name: what it computes, its size, how it reads and writes a problem, and its folder."""
+        symbols = sorted({symbol for task in self.tasks for symbol in task.operations}, key=rank)
+        ranges = dict.fromkeys(f"{task.min_value:,} to {task.max_value:,}" for task in self.tasks)
+        example = self._example(symbols)
+        return {
+            "computes": f"{' '.join(symbols)} of {', '.join(ranges)}" if symbols else self._trained_on(),
+            "parameters": f"{self.model.num_parameters:,}",
+            **({"example": example} if example else {}),
+            "device": str(self.model.device),
+            "from": "memory" if self.path is None else shown_name(self.path),
+        }
+
+    def _example(self, symbols: Sequence[str]) -> str | None:
+        """A problem with its answer, and both as this model reads and writes them; None where it knows none."""
+        for first, second in ((12, 34), (1, 2)) if symbols else ():
+            problems = from_expressions([f"{first}{symbols[0]}{second}"])
+            if not any(task.contains(problems)[0] for task in self.tasks):
+                continue
+            if self.notation.work == "columns":
+                written = traces.shown(symbols[0], first, second, signed=self.notation.signed)
+            elif self.notation.unsupported(problems)[0] is None:
+                answers = self.notation.write_answers(problems, problems.solutions())
+                written = self.notation.write_prompts(problems).texts()[0] + answers.texts()[0]
+            else:
+                continue
+            return f"{problems.examples()[0]} is written {written}"
+        return None
 
     def solve(self, problem: str, **options: Any) -> dict[str, Any]:
         """Answer one problem, such as "12+34"; the options and the result are those of `solve_batch`."""
@@ -79,6 +170,10 @@ class CalcGPT:
         seed: int | None = None,
         token_details: bool = False,
         progress: Progress | None = None,
+        max_tokens: int | None = None,
+        timeout: float | None = None,
+        on_tokens: Progress | None = None,
+        first: int = 0,
     ) -> list[dict[str, Any]]:
         """Answer problems, each as it would be answered alone, but where two tokens are as probable as each other up to
         rounding.
@@ -89,22 +184,35 @@ class CalcGPT:
             seed: of the draws.
             token_details: add `tokens`, a list of each token written and its probability.
             progress: called with how many prompts are done, of how many.
+            max_tokens: most tokens that a problem may take, its end counted (`count_tokens` says how many it does).
+            timeout: seconds after which what is not finished is cut off.
+            on_tokens: called with how many tokens are written, of about how many, also within one problem.
+            first: the number of the first problem, where draws go on from an earlier call with the same seed.
 
         Returns:
             For each problem a dict: `problem` (as the model was asked), `answer` (str, None where it wrote no number),
             `is_correct`, `confidence` (probability of the whole completion, in [0, 1]), `in_distribution` (whether
             training could have asked it), `inference_time` (seconds, its share of the batch), `full_result` (problem
-            and answer as one text), `completion` (what the model wrote), `error` (why it was refused, else None).
+            and answer as one text), `completion` (what the model wrote), `error` (why there is no answer, else None):
+            it begins with "cut off: " where max_tokens or timeout ended the problem or kept it from being begun (see
+            `was_cut`); all others are refusals.
+
+        Raises:
+            ConfigError: a temperature, seed, max_tokens or timeout that cannot be.
         """
+        check_max_tokens(max_tokens)
+        Chooser(self.model, temperature, seed)  # which says what is wrong with them, whatever is asked
+        limits = Limits(temperature, seed, first, max_tokens, Watch(timeout, on_tokens))
         if self.notation.work == "columns":
-            return solve_columns(self, problems, temperature, seed, token_details, progress)
+            return solve_columns(self, problems, limits, token_details, progress)
         started = time.perf_counter()
         asked, refused = self._read(problems)
         results = [refusal(text, reason) for text, reason in zip(problems, refused, strict=True)]
         places = [place for place, reason in enumerate(refused) if reason is None]
         if places:
-            completions = self.decode(asked, temperature, seed, progress)
+            completions = self.decode(asked, progress=progress, limits=limits, rows=np.array(places) + first)
             answered = self._results(asked, completions, token_details)
+            self._spoil(answered, asked, completions, limits)
             for place, result in zip(places, answered, strict=True):
                 results[place] = result
         share = (time.perf_counter() - started) / max(1, len(problems))
@@ -112,12 +220,66 @@ class CalcGPT:
             result["inference_time"] = share
         return results
 
+    def count_tokens(self, problems: Sequence[str]) -> list[int]:
+        """How many tokens each problem takes to answer, its end counted, before anything is asked; 0 where
+        it is refused.
+
+        Exact for a model that writes columns, whose work is as long as the problem's shape says; of others the most
+        that they have positions for.
+        """
+        if self.notation.work == "columns":
+            return count_column_tokens(self, problems)
+        asked, refused = self._read(problems)
+        counts = np.zeros(len(problems), np.int64)
+        if len(asked):
+            _, lengths = encode_written(self.tokenizer, self.notation.write_prompts(asked))
+            counts[[reason is None for reason in refused]] = self.model.config.max_length - lengths
+        return list(counts.tolist())
+
     def decode(
-        self, problems: Problems, temperature: float = 0.0, seed: int | None = None, progress: Progress | None = None
+        self,
+        problems: Problems,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        progress: Progress | None = None,
+        limits: Limits | None = None,
+        rows: np.ndarray | None = None,
     ) -> Completions:
-        """What the model writes after each problem, as tokens."""
+        """What the model writes after each problem, as tokens: `limits` in place of temperature and seed, and the
+        problems' numbers `rows`, for draws.
+        """
+        limits = limits or Limits(temperature, seed)
         ids, lengths = encode_written(self.tokenizer, self.notation.write_prompts(problems))
-        return decode(self.model, torch.from_numpy(ids), torch.from_numpy(lengths), None, temperature, seed, progress)
+        room = int((self.model.config.max_length - lengths).sum())
+        limits.watch.expect(room if limits.max_tokens is None else min(room, limits.max_tokens * len(problems)))
+        return decode(
+            self.model,
+            torch.from_numpy(ids),
+            torch.from_numpy(lengths),
+            limits.max_tokens,
+            limits.temperature,
+            limits.seed,
+            progress,
+            rows,
+            limits.watch,
+        )
+
+    def _spoil(
+        self, results: list[dict[str, Any]], problems: Problems, completions: Completions, limits: Limits
+    ) -> None:
+        """Say of each result where a limit ended it, or the model's numbers are none."""
+        _, lengths = encode_written(self.tokenizer, self.notation.write_prompts(problems))
+        room = self.model.config.max_length - lengths
+        rows = zip(results, completions.lengths.tolist(), completions.ended.tolist(), room.tolist(), strict=True)
+        for result, written, ended, most in rows:
+            if result["confidence"] != result["confidence"]:
+                spoil(result, NOT_FINITE)
+            elif ended or written >= most:
+                continue  # it ran out of positions, if anything
+            elif limits.max_tokens is not None and written >= limits.max_tokens:
+                spoil(result, out_of_tokens(written))
+            elif limits.watch.expired:
+                spoil(result, out_of_time(limits.watch.timeout, written))
 
     def read_answers(self, completions: Completions) -> tuple[np.ndarray, np.ndarray]:
         """The numbers that completions write: values (N,), and whether there is one (N,).
@@ -140,13 +302,20 @@ class CalcGPT:
         return ["".join([names[token] for token in row]) for row in completions.tokens.tolist()]
 
     def complete(
-        self, text: str, max_new_tokens: int | None = None, temperature: float = 0.0, seed: int | None = None
+        self,
+        text: str,
+        max_new_tokens: int | None = None,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        timeout: float | None = None,
     ) -> str:
-        """Continue any text, as written: no notation is applied, and no answer read. Returns the continuation.
+        """Continue any text, as written: no notation is applied, and no answer read. Returns the continuation, as far
+        as it was written in `timeout` seconds.
 
         Raises:
             TokenError: a character that the model has no token for.
             UnsupportedProblem: the text is empty, or leaves no position to write in.
+            CalcGPTError: the model's probabilities are not finite.
         """
         if self.notation.work == "columns":
             raise UnsupportedProblem("this model's positions are those of a problem's columns: ask it a problem")
@@ -156,8 +325,10 @@ class CalcGPT:
             raise UnsupportedProblem(f"expected a text of 1 to {limit - 1} tokens, not {len(ids)}")
         if max_new_tokens is not None and max_new_tokens < 1:
             raise UnsupportedProblem(f"max_new_tokens must be at least 1, not {max_new_tokens}")
-        prompt = torch.tensor([ids])
-        completions = decode(self.model, prompt, torch.tensor([len(ids)]), max_new_tokens, temperature, seed)
+        prompt, length = torch.tensor([ids], device="cpu"), torch.tensor([len(ids)], device="cpu")
+        completions = decode(self.model, prompt, length, max_new_tokens, temperature, seed, watch=Watch(timeout))
+        if bool(completions.log_probabilities.isnan().any()):
+            raise CalcGPTError(NOT_FINITE)
         return self.texts(completions)[0]
 
     def in_distribution(self, problems: Problems) -> list[bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from pprint import pformat
 from string import Template
@@ -21,6 +22,7 @@ from calcgpt.arithmetic.problems import from_expressions
 from calcgpt.errors import ConfigError, TokenError, UnsupportedProblem
 from calcgpt.inference.columns import ask
 from calcgpt.inference.solver import CalcGPT
+from calcgpt.model.classes import own_classes
 from calcgpt.runtime.files import write_atomic
 from calcgpt.tokens.encoding import encode_written
 
@@ -46,6 +48,7 @@ from calcgpt.inference.columns import ask
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.interop.adderboard import answer
 from calcgpt.model.config import GPTConfig
+from calcgpt.model.classes import own_classes
 from calcgpt.model.gpt import GPT
 from calcgpt.tokens.tokenizer import Tokenizer
 
@@ -85,12 +88,17 @@ def export_adderboard(
     """Write a model as one file for the challenge, and give the metadata that stands in it.
 
     Raises:
-        ConfigError: the model cannot be asked every sum of two ten-digit numbers, or there is a file already.
+        ConfigError: the model cannot be asked every sum of two ten-digit numbers, has classes that are not CalcGPT's,
+            or there is a file already.
         OSError: the file cannot be written.
     """
     path = Path(path)
     if path.exists() and not overwrite:
         raise ConfigError(f"{path} is there already: give another file, or set overwrite (--overwrite)")
+    own = own_classes(solver.model, solver.notation, solver.tasks)
+    if own:
+        named = ", ".join(f"{name} ({role})" for role, name in own.items())
+        raise ConfigError(f"the file has CalcGPT's own classes only, and this model needs {named}")
     check_room(solver)
     metadata = describe(solver, author)
     write_atomic(path, _FILE.substitute({"version": __version__, "metadata": _literal(metadata), **_parts(solver)}))
@@ -209,7 +217,7 @@ def _parts(solver: CalcGPT) -> dict[str, str]:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in solver.model.state_dict().items()}
     text = base64.b85encode(zlib.compress(save(state), 9)).decode("ascii")
     run = {
-        "config": {"notation": solver.run.get("config", {}).get("notation", {})},
+        "config": {"notation": asdict(solver.notation)},
         "data": {"tasks": solver.run.get("data", {}).get("tasks", [])},
     }
     return {

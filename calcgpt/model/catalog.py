@@ -10,24 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from calcgpt.errors import ModelFolderError
-from calcgpt.model import folder as layout
+from calcgpt.model import whereabouts
+from calcgpt.model.folder import NEEDED_FILES, check_file, read_foreign
+from calcgpt.model.record import read_run
+from calcgpt.model.whereabouts import INTERRUPTED, PREVIOUS, READY
+from calcgpt.runtime.files import is_vacant
 
 logger = logging.getLogger(__name__)
 
 MODELS = "models"
 SHIPPED = Path(__file__).parents[1] / "_models"  # what comes with the package
 DEFAULT = "calculator"  # of those, the one that is meant where there is no other
-_KINDS = {layout.RUNNING: "running", layout.PREVIOUS: "previous", layout.INTERRUPTED: "interrupted"}
+_KINDS = {PREVIOUS: "previous", INTERRUPTED: "interrupted"}
 
 
 @dataclass(frozen=True)
 class ModelSummary:
     """What a list says of a model.
 
-    name: its folder's; path: where it is whole just now; kind: "model", or for what stands beside one
-    "previous", "interrupted" or "running" (a checkpoint of a run that is alive, or was killed); status:
-    "finished", "interrupted" or "running"; created: ISO 8601, UTC; size: bytes of its files; run: all that
-    run.json says.
+    name: its folder's; path: where it is whole just now; created: ISO 8601, UTC; size: bytes of its files; run: all
+    that run.json says. kind: "model"; for what stands beside one "previous" or "interrupted"; for the last checkpoint
+    of a run "running" while the run is alive, "stopped" where it was killed; "foreign" for what another library saved,
+    which has no run.json. status: "finished" or "interrupted", as the run ended; else the kind.
     """
 
     name: str
@@ -47,11 +51,13 @@ class ModelSummary:
 def scan_models(root: str | Path = MODELS) -> tuple[list[ModelSummary], list[str]]:
     """The models under a folder, newest first, and a line for each that is broken. No folder is no models."""
     summaries, problems = [], []
-    for name, path, kind in _candidates(Path(root)):
+    for folder in _folders(Path(root)):
         try:
-            summaries.append(_summarise(name, path, kind))
+            summary = whereabouts.settled(folder, lambda folder=folder: _summarise(folder))  # type: ignore[misc]
         except ModelFolderError as error:
             problems.append(str(error))
+        else:
+            summaries += [summary] if summary else []
     summaries.sort(key=lambda summary: summary.created, reverse=True)
     return summaries, problems
 
@@ -85,17 +91,27 @@ def find_model(name: str | Path, root: str | Path = MODELS) -> Path:
     given = Path(name).expanduser()
     under = Path(root) / given
     shipped = [SHIPPED / given] if len(given.parts) == 1 and given.parts[0] != ".." else []
-    for path in (given, under, *shipped):
-        if _holds_model(path):
+    wrong = []
+    for path in dict.fromkeys((given, under, *shipped)):
+        try:
+            whereabouts.locate(path)
             return path
-    if given.exists() and not under.exists():
-        layout.locate(given)  # says what is wrong with it
+        except ModelFolderError as error:
+            if _something_stands(path):
+                wrong.append(error)
+    if wrong:
+        raise wrong[-1]  # of a folder here and one among the models, the latter is meant
     names = [summary.name for summary in list_models(root)]
     close = difflib.get_close_matches(str(name), names, n=1)
     guess = f"did you mean {close[0]}? " if close else ""
     have = f"{root} has {', '.join(sorted(names))}" if names else f"there are no models in {root}"
     have += f" ({DEFAULT} comes with CalcGPT)" if _holds_model(SHIPPED / DEFAULT) else ""
     raise ModelFolderError(f"there is no model {str(name)!r}: {guess}{have}")
+
+
+def _something_stands(path: Path) -> bool:
+    """Whether there is something at a path, or a run into it."""
+    return path.exists() or whereabouts.beside(path, whereabouts.RUNNING).exists()
 
 
 def ships(path: Path) -> bool:
@@ -110,41 +126,55 @@ def shown_name(path: Path) -> str:
 
 def _holds_model(path: Path) -> bool:
     try:
-        layout.locate(path)
+        whereabouts.locate(path)
     except ModelFolderError:
         return False
     return True
 
 
-def _candidates(root: Path) -> Iterator[tuple[str, Path, str]]:
-    """Name, path and kind of everything under a folder that is a model, or should be one."""
-    if not root.is_dir():
-        return
-    for path in sorted(root.iterdir()):
-        if path.name.startswith(".") or not path.is_dir():
-            continue
-        kind = next((kind for suffix, kind in _KINDS.items() if path.name.endswith(suffix)), "model")
-        if kind == "running":
-            yield from _in_staging(path)
-        elif layout.is_sealed(path) or (path / layout.WEIGHTS_FILE).exists():
-            yield path.name, path, kind
+def _folders(root: Path) -> Iterator[Path]:
+    """Every folder under a folder that may be a model's."""
+    if root.is_dir():
+        yield from (path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith("."))
 
 
-def _in_staging(running: Path) -> Iterator[tuple[str, Path, str]]:
+def _summarise(folder: Path) -> ModelSummary | None:
+    """The summary of a folder; None where it is no model's, or a model's that is listed elsewhere."""
+    if whereabouts.is_staging(folder):
+        return _in_staging(folder)
+    if whereabouts.is_foreign(folder):
+        run, _, _ = read_foreign(folder)
+        return _summary(folder.name, folder, "foreign", run)
+    if not whereabouts.is_sealed(folder):
+        if not (folder / whereabouts.WEIGHTS_FILE).exists():
+            return None
+        raise ModelFolderError(whereabouts.incomplete(folder))
+    kind = next((kind for suffix, kind in _KINDS.items() if folder.name.endswith(suffix)), "model")
+    return _summary(folder.name, folder, kind)
+
+
+def _in_staging(running: Path) -> ModelSummary | None:
     """What a run's folder has to offer: the model about to take its place, else the last checkpoint."""
-    ready = running / layout.READY
-    checkpoint = layout.newest_checkpoint(running)
-    target = running.with_name(running.name[: -len(layout.RUNNING)])
-    if layout.is_sealed(ready):
-        if not layout.is_sealed(target):
-            yield target.name, ready, "model"
-    elif checkpoint is not None:
-        yield running.name, checkpoint, "running"
+    ready, checkpoint = running / READY, whereabouts.newest_checkpoint(running)
+    target = whereabouts.target_of(running)
+    if whereabouts.is_sealed(ready):
+        return None if whereabouts.is_sealed(target) else _summary(target.name, ready, "model")
+    alive = whereabouts.is_alive(running)
+    if checkpoint is not None:
+        return _summary(running.name, checkpoint, "running" if alive else "stopped")
+    if not alive and not is_vacant(running):
+        raise ModelFolderError(whereabouts.without_checkpoint(running))
+    return None
 
 
-def _summarise(name: str, path: Path, kind: str) -> ModelSummary:
-    run = layout.read_run(path)
-    for needed in layout.NEEDED_FILES:
-        layout.check_file(path, needed, run)
-    size = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    return ModelSummary(name, path, kind, str(run.get("status")), str(run.get("created")), size, run)
+def _summary(name: str, path: Path, kind: str, run: dict[str, Any] | None = None) -> ModelSummary:
+    if run is None:
+        run = read_run(path)
+        for needed in NEEDED_FILES:
+            check_file(path, needed, run)
+    try:
+        size = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    except OSError as error:
+        raise ModelFolderError(f"cannot read {path}: {error.strerror or error}") from error
+    status = kind if kind in ("running", "stopped", "foreign") else run["status"]
+    return ModelSummary(name, path, kind, status, run["created"], size, run)

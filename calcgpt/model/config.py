@@ -19,6 +19,16 @@ _GPT2_NAMES = {
     "end_id": "eos_token_id",
 }
 
+# What else a GPT-2's config.json says that changes what is computed: GPT-2's default, and what our network computes.
+_COMPUTED: dict[str, tuple[Any, Any]] = {
+    "activation_function": ("gelu_new", "gelu"),
+    "layer_norm_epsilon": (1e-5, 1e-5),
+    "tie_word_embeddings": (True, True),
+    "scale_attn_weights": (True, True),
+    "scale_attn_by_inverse_layer_idx": (False, False),
+    "add_cross_attention": (False, False),
+}
+
 _OWN = "calcgpt"  # the model_type of what is no GPT-2
 _LARGEST = 2**31 - 1  # of any size; more is a slip
 
@@ -87,10 +97,11 @@ class GPTConfig:
                 f"expected a multiple of {parts} channels a head, not {depth}"
             )
 
-    def to_dict(self) -> dict[str, Any]:
-        """The `config.json`: one that transformers reads as a GPT-2 where positions are GPT-2's own."""
+    def to_dict(self, own: bool = False) -> dict[str, Any]:
+        """The `config.json`: one that transformers reads as a GPT-2 where positions are GPT-2's own, unless the network
+        is of the user's `own` making: no other library shall take it for a GPT-2."""
         values = asdict(self)
-        if not self.positions.plain:
+        if own or not self.positions.plain:
             return {"model_type": _OWN, **values, "positions": self.positions.to_dict(), "dtype": "float32"}
         return {
             "model_type": "gpt2",
@@ -108,19 +119,25 @@ class GPTConfig:
         }
 
     @classmethod
-    def from_dict(cls, config: dict[str, Any]) -> GPTConfig:
-        """Read a `config.json`.
+    def from_dict(cls, config: dict[str, Any], positions: type = Positions) -> GPTConfig:
+        """Read a `config.json`; `positions` is the class of its position scheme.
 
         Raises:
-            ModelFolderError: it is not a GPT-2's nor ours, or lacks a size.
+            ModelFolderError: it is not a GPT-2's nor ours, lacks a size, or is of a GPT-2 that computes something else.
         """
         if config.get("model_type") == _OWN:
-            return cls._from_own(config)
+            return cls._from_own(config, positions)
         if config.get("model_type") != "gpt2":
             raise ModelFolderError(f"expected a config.json of model_type 'gpt2', not {config.get('model_type')!r}")
         missing = [theirs for theirs in _GPT2_NAMES.values() if config.get(theirs) is None]
         if missing:
             raise ModelFolderError(f"config.json lacks {', '.join(missing)}")
+        for name, (default, expected) in _COMPUTED.items():
+            found = config.get(name, default)
+            if found != expected:
+                raise ModelFolderError(
+                    f"config.json has {name} {shown_value(found)}: CalcGPT's network has {expected!r}"
+                )
         sizes = {ours: config[theirs] for ours, theirs in _GPT2_NAMES.items()}
         try:
             return cls(**sizes, dropout=config.get("resid_pdrop", 0.0))
@@ -128,11 +145,11 @@ class GPTConfig:
             raise ModelFolderError(f"config.json is damaged: {error}") from error
 
     @classmethod
-    def _from_own(cls, config: dict[str, Any]) -> GPTConfig:
+    def _from_own(cls, config: dict[str, Any], positions: type) -> GPTConfig:
         names = {entry.name for entry in fields(cls)}
         try:
             values = {name: value for name, value in config.items() if name in names}
-            return cls(**{**values, "positions": Positions(**config["positions"])})
+            return cls(**{**values, "positions": positions(**config["positions"])})
         except (TypeError, KeyError, ConfigError) as error:
             raise ModelFolderError(f"config.json is damaged: {error}") from error
 

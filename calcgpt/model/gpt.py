@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from calcgpt.errors import ModelFolderError
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.layouts import IGNORE, Layout, LossBatch, Padded, PlacedBatch
-from calcgpt.model.positions import PositionEncoding
+from calcgpt.model.positions import CPU_FLOAT32, PositionEncoding, embedding
 from calcgpt.tokens.places import Places, place_sequence
 
 
@@ -35,10 +35,10 @@ class GPTOutput:
 class Conv1D(nn.Module):
     """A linear layer whose weight is kept (in, out), as GPT-2 keeps it."""
 
-    def __init__(self, size_in: int, size_out: int, std: float):
+    def __init__(self, size_in: int, size_out: int, std: float, generator: torch.Generator | None = None):
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(size_in, size_out).normal_(std=std))
-        self.bias = nn.Parameter(torch.zeros(size_out))
+        self.weight = nn.Parameter(torch.empty(size_in, size_out, **CPU_FLOAT32).normal_(std=std, generator=generator))
+        self.bias = nn.Parameter(torch.zeros(size_out, **CPU_FLOAT32))
 
     def forward(self, x: Tensor) -> Tensor:  # (N, in) -> (N, out)
         return torch.addmm(self.bias, x, self.weight)
@@ -47,17 +47,17 @@ class Conv1D(nn.Module):
 class Attention(nn.Module):
     """Causal self-attention over the rows of a layout."""
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
         super().__init__()
         width = config.embedding_dim
         self.num_heads = config.num_heads
-        self.dropout = config.dropout
-        self.c_attn = Conv1D(width, 3 * width, 0.02)
-        self.c_proj = Conv1D(width, width, 0.02 / math.sqrt(2 * config.num_layers))
+        self.dropout, self.generator = config.dropout, generator
+        self.c_attn = Conv1D(width, 3 * width, 0.02, generator)
+        self.c_proj = Conv1D(width, width, 0.02 / math.sqrt(2 * config.num_layers), generator)
 
     def forward(self, x: Tensor, layout: Layout, layer: int, rows: Tensor | None) -> Tensor:
         y = layout.attend(self.c_attn(x), self.num_heads, layer, rows)
-        return drop(self.c_proj(y), self.dropout, self.training)
+        return drop(self.c_proj(y), self.dropout, self.training, self.generator)
 
 
 class MLP(nn.Module):
@@ -66,25 +66,26 @@ class MLP(nn.Module):
     GPT-2's own is the tanh approximation, which takes longer on a processor and gains nothing.
     """
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
         super().__init__()
-        self.dropout = config.dropout
-        self.c_fc = Conv1D(config.embedding_dim, config.feedforward_dim, 0.02)
-        self.c_proj = Conv1D(config.feedforward_dim, config.embedding_dim, 0.02 / math.sqrt(2 * config.num_layers))
+        self.dropout, self.generator = config.dropout, generator
+        std = 0.02 / math.sqrt(2 * config.num_layers)
+        self.c_fc = Conv1D(config.embedding_dim, config.feedforward_dim, 0.02, generator)
+        self.c_proj = Conv1D(config.feedforward_dim, config.embedding_dim, std, generator)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C) -> (N, C)
-        return drop(self.c_proj(F.gelu(self.c_fc(x))), self.dropout, self.training)
+        return drop(self.c_proj(F.gelu(self.c_fc(x))), self.dropout, self.training, self.generator)
 
 
 class Block(nn.Module):
     """Attention, then feed-forward, each normalised before and added to the residual stream."""
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
         super().__init__()
-        self.ln_1 = nn.LayerNorm(config.embedding_dim)
-        self.attn = Attention(config)
-        self.ln_2 = nn.LayerNorm(config.embedding_dim)
-        self.mlp = MLP(config)
+        self.ln_1 = nn.LayerNorm(config.embedding_dim, **CPU_FLOAT32)
+        self.attn = Attention(config, generator)
+        self.ln_2 = nn.LayerNorm(config.embedding_dim, **CPU_FLOAT32)
+        self.mlp = MLP(config, generator)
 
     def forward(self, x: Tensor, layout: Layout, layer: int, rows: Tensor | None) -> Tensor:
         attended = self.attn(self.ln_1(x), layout, layer, rows)
@@ -97,21 +98,31 @@ class GPT(nn.Module):
 
     Call it with `input_ids` (B, T), right-padded, and optionally `labels` (B, T, unshifted, -100 where no loss), and
     with the `places` of the tokens where the scheme needs more than their order.
+
+    Args:
+        config: the sizes, the position scheme and the dropout.
+        generator: what initial weights and dropout draw from; PyTorch's global one without it.
     """
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
         super().__init__()
-        self.config = config
-        self.wte = nn.Embedding(config.vocab_size, config.embedding_dim)
+        self.config, self.generator = config, generator
+        self.wte = embedding(config.vocab_size, config.embedding_dim, generator)
         if config.positions.plain:
-            self.wpe = nn.Embedding(config.max_length, config.embedding_dim)
-        self.h = nn.ModuleList(Block(config) for _ in range(config.num_layers))
-        self.ln_f = nn.LayerNorm(config.embedding_dim)
-        nn.init.normal_(self.wte.weight, std=0.02)
+            self.wpe = embedding(config.max_length, config.embedding_dim, generator)
+        self.h = nn.ModuleList(Block(config, generator) for _ in range(config.num_layers))
+        self.ln_f = nn.LayerNorm(config.embedding_dim, **CPU_FLOAT32)
+        nn.init.normal_(self.wte.weight, std=0.02, generator=generator)
         if config.positions.plain:
-            nn.init.normal_(self.wpe.weight, std=0.02)
+            nn.init.normal_(self.wpe.weight, std=0.02, generator=generator)
         else:
-            self.positions = PositionEncoding(config)
+            self.positions = PositionEncoding(config, generator)
+
+    def draw_from(self, generator: torch.Generator) -> None:
+        """Have dropout draw from a generator, which must be on the model's device."""
+        for module in self.modules():
+            if isinstance(module, (GPT, Attention, MLP)):
+                module.generator = generator
 
     @property
     def device(self) -> torch.device:
@@ -126,7 +137,7 @@ class GPT(nn.Module):
         """Take over weights by name; transformers' prefix and its copy of the tied head are understood.
 
         Raises:
-            ModelFolderError: a weight is missing, unknown or of another shape.
+            ModelFolderError: a weight is missing, unknown, of another shape, or not finite.
         """
         state = {name.removeprefix("transformer."): value for name, value in state.items() if name != "lm_head.weight"}
         mine = {name: tuple(value.shape) for name, value in self.state_dict().items()}
@@ -136,6 +147,12 @@ class GPT(nn.Module):
             raise ModelFolderError(
                 f"the weights do not fit config.json: {name} should be {mine.get(name, 'absent')}, "
                 f"and is {theirs.get(name, 'missing')}"
+            )
+        wild = [name for name, value in state.items() if not bool(value.isfinite().all())]
+        if wild:
+            raise ModelFolderError(
+                f"the model's weights are not finite ({wild[0]}): its training diverged; train it again, with a lower "
+                "learning rate"
             )
         self.load_state_dict(state)
 
@@ -184,7 +201,7 @@ class GPT(nn.Module):
 
     def trunk(self, x: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
         """The blocks: embedded tokens (N, C) -> (N, C), or (len(rows), C)."""
-        x = drop(x, self.config.dropout, self.training)
+        x = drop(x, self.config.dropout, self.training, self.generator)
         last = len(self.h) - 1
         for layer, block in enumerate(self.h):
             x = block(x, layout, layer, rows if layer == last else None)
@@ -194,6 +211,13 @@ class GPT(nn.Module):
         return F.linear(self.ln_f(x), self.wte.weight)
 
 
-def drop(x: Tensor, share: float, training: bool) -> Tensor:
-    """Dropout, where there is any: the call alone is felt in a step as short as a decoded token's."""
-    return F.dropout(x, share) if share and training else x
+def drop(x: Tensor, share: float, training: bool, generator: torch.Generator | None = None) -> Tensor:
+    """Dropout, where there is any: the call alone is felt in a step as short as a decoded token's.
+
+    F.dropout draws from the global generator alone; on a processor it computes the same, from the same draws.
+    """
+    if not (share and training):
+        return x
+    if generator is None:
+        return F.dropout(x, share)
+    return x * torch.empty_like(x).bernoulli_(1 - share, generator=generator).div_(1 - share)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from calcgpt.errors import UnsupportedProblem
 from calcgpt.model.config import GPTConfig
 from calcgpt.tokens.places import Pairs, Places, visible
 
+# Of every tensor that is made from nothing: the caller's default dtype and device are not ours.
+CPU_FLOAT32: Any = {"dtype": torch.float32, "device": "cpu"}
 _BASE = 10_000.0  # of rotary and sinusoidal wavelengths
 _FIRE_WIDTH = 32
 
@@ -75,39 +78,49 @@ class PositionEncoding(nn.Module):
         UnsupportedProblem: (when asked) ids that a learned table has no place for.
     """
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
         super().__init__()
         scheme, width, heads = config.positions, config.embedding_dim, config.num_heads
         self.scheme, self.width, self.num_heads = scheme, width, heads
         if scheme.segments:
-            self.segment = nn.Embedding(len(SEGMENTS), width)
-            self.next_segment = nn.Embedding(len(SEGMENTS), width)
+            self.segment = embedding(len(SEGMENTS), width, generator)
+            self.next_segment = embedding(len(SEGMENTS), width, generator)
         if scheme.encoding == "learned":
             # Of each axis one more than there are ids: the last is that of a token seen from anywhere.
-            self.table = nn.Embedding(scheme.axes * (scheme.max_id + 1), width)
+            self.table = embedding(scheme.axes * (scheme.max_id + 1), width, generator)
         elif scheme.encoding == "relative":
             self.reach = scheme.windows or (scheme.max_id,) * scheme.axes
-            self.bias = nn.Parameter(torch.zeros(scheme.axes, 2 * max(self.reach) + 2, heads))
+            self.bias = nn.Parameter(torch.zeros(scheme.axes, 2 * max(self.reach) + 2, heads, **CPU_FLOAT32))
         elif scheme.encoding == "fire":
-            self.fire = nn.ModuleList(Fire(heads) for _ in range(scheme.axes))
-        for embedding in self.modules():
-            if isinstance(embedding, nn.Embedding):
-                nn.init.normal_(embedding.weight, std=0.02)
+            self.fire = nn.ModuleList(Fire(heads, generator) for _ in range(scheme.axes))
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02, generator=generator)
 
-    def embed(self, places: Places, offset: Tensor | None = None, stop: int | None = None) -> Tensor | None:
-        """What is added to the tokens' embeddings: (T, C), with an `offset` (B,) of the ids (B, T, C), or None."""
-        device = next(self.parameters(), torch.empty(0)).device
+    def embed(
+        self, places: Places, offset: Tensor | None = None, stop: int | None = None, start: int = 0
+    ) -> Tensor | None:
+        """What is added to the embeddings of the tokens from `start` to `stop`: (T, C), with an `offset` (B,) of the
+        ids (B, T, C), or None."""
+        device = next(self.parameters(), torch.empty(0, **CPU_FLOAT32)).device
         parts: list[Tensor] = []
         if places.segments is not None and places.next_segments is not None:
             both = (self.segment, places.segments), (self.next_segment, places.next_segments)
-            parts += [module(torch.from_numpy(index[:stop]).to(device)) for module, index in both]
+            parts += [module(torch.from_numpy(index[start:stop]).to(device)) for module, index in both]
         if self.scheme.encoding in ("learned", "sinusoidal"):
-            ids = torch.from_numpy(places.ids[:stop]).to(device)
-            anywhere = torch.from_numpy(places.anywhere[:stop]).to(device)
+            ids = torch.from_numpy(places.ids[start:stop]).to(device)
+            anywhere = torch.from_numpy(places.anywhere[start:stop]).to(device)
             moved = ids if offset is None else ids + offset.view(-1, 1, 1)
             absolute = self._learned if self.scheme.encoding == "learned" else self._sinusoidal
             parts.append(absolute(moved, anywhere))
         return sum(parts[1:], parts[0]) if parts else None
+
+    def check(self, places: Places, stop: int) -> None:
+        """Raises UnsupportedProblem where the tokens up to `stop` need ids that a learned table has no row for."""
+        if self.scheme.encoding == "learned" and self.scheme.offset != "circular":
+            largest = int(np.where(places.anywhere[:stop], 0, places.ids[:stop]).max(initial=0))
+            if largest >= self.scheme.max_id:
+                raise _too_few(self.scheme.max_id, largest)
 
     def _learned(self, ids: Tensor, anywhere: Tensor) -> Tensor:
         size = self.scheme.max_id
@@ -116,7 +129,7 @@ class PositionEncoding(nn.Module):
             ids = ids % size
         largest = int(torch.where(anywhere, 0, ids).max()) if ids.numel() else 0
         if largest >= size:
-            raise UnsupportedProblem(f"this model has {size} position ids, and the problem needs {largest + 1}")
+            raise _too_few(size, largest)
         axes = torch.arange(ids.shape[-1], device=ids.device) * (size + 1)
         return self.table(torch.where(anywhere, size, ids) + axes).sum(-2)
 
@@ -148,7 +161,7 @@ class PositionEncoding(nn.Module):
         """The scores as a matrix (H, Q, K), minus infinity where a query does not see a key."""
         scores = self.scores(seen)
         if scores is None:
-            scores = torch.zeros(1, len(seen.flat), device=seen.flat.device)
+            scores = torch.zeros(1, len(seen.flat), device=seen.flat.device, dtype=torch.float32)
         shape = len(scores), (seen.stop - seen.start) * seen.stop
         full = torch.full(shape, float("-inf"), device=scores.device, dtype=scores.dtype)
         return full.index_copy(1, seen.flat, scores).view(len(scores), -1, seen.stop)
@@ -174,12 +187,13 @@ class Fire(nn.Module):
     The distance, on a logarithmic scale and divided by the query's own id, goes through a small network.
     """
 
-    def __init__(self, num_heads: int):
+    def __init__(self, num_heads: int, generator: torch.Generator | None = None):
         super().__init__()
-        self.network = nn.Sequential(nn.Linear(1, _FIRE_WIDTH), nn.ReLU(), nn.Linear(_FIRE_WIDTH, num_heads))
-        self.scale = nn.Parameter(torch.tensor(0.1))
-        self.threshold = nn.Parameter(torch.tensor(float(64)))
-        self.anywhere = nn.Parameter(torch.zeros(num_heads))
+        first, second = _linear(1, _FIRE_WIDTH, generator), _linear(_FIRE_WIDTH, num_heads, generator)
+        self.network = nn.Sequential(first, nn.ReLU(), second)
+        self.scale = nn.Parameter(torch.tensor(0.1, **CPU_FLOAT32))
+        self.threshold = nn.Parameter(torch.tensor(64.0, **CPU_FLOAT32))
+        self.anywhere = nn.Parameter(torch.zeros(num_heads, **CPU_FLOAT32))
 
     def forward(self, distances: Tensor, asks: Tensor, unknown: Tensor) -> Tensor:  # 3 x (n,) -> (n, H)
         def log(x: Tensor) -> Tensor:
@@ -193,11 +207,28 @@ class Fire(nn.Module):
 
 def alibi_slopes(num_heads: int, device: torch.device) -> Tensor:
     """Press et al., "Train Short, Test Long" (2022), section 3: a geometric sequence from 2^(-8/H), (H,)."""
-    return 2.0 ** (-8.0 / num_heads * torch.arange(1, num_heads + 1, device=device))
+    return 2.0 ** (-8.0 / num_heads * torch.arange(1, num_heads + 1, device=device, dtype=torch.float32))
+
+
+def _too_few(size: int, largest: int) -> UnsupportedProblem:
+    return UnsupportedProblem(f"this model has {size} position ids, and the problem needs {largest + 1}")
 
 
 def _wavelengths(count: int, device: torch.device) -> Tensor:
-    return _BASE ** (-torch.arange(count, device=device) / max(1, count))
+    return _BASE ** (-torch.arange(count, device=device, dtype=torch.float32) / max(1, count))
+
+
+def embedding(count: int, width: int, generator: torch.Generator | None) -> nn.Embedding:
+    """An nn.Embedding as PyTorch makes one, drawn from a generator."""
+    return nn.Embedding(count, width, _weight=torch.empty(count, width, **CPU_FLOAT32).normal_(generator=generator))
+
+
+def _linear(size_in: int, size_out: int, generator: torch.Generator | None) -> nn.Linear:
+    """An nn.Linear as PyTorch makes one, drawn from a generator."""
+    layer = nn.utils.skip_init(nn.Linear, size_in, size_out, **CPU_FLOAT32)
+    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+    nn.init.uniform_(layer.bias, -1 / math.sqrt(size_in), 1 / math.sqrt(size_in), generator=generator)
+    return layer
 
 
 def scale(depth: int) -> float:

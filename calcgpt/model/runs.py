@@ -18,13 +18,16 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from calcgpt.errors import ModelFolderError, RunInProgress
 from calcgpt.model import folder as layout
+from calcgpt.model import whereabouts
+from calcgpt.model.card import model_card
+from calcgpt.model.record import RUN_FILE, is_ours, read_run
 from calcgpt.runtime.files import (
     is_partial,
     is_vacant,
@@ -33,16 +36,19 @@ from calcgpt.runtime.files import (
     replace_folder,
     write_atomic,
 )
+from calcgpt.runtime.locks import Lock, acquire, release
 
 if TYPE_CHECKING:
     import torch
-    from filelock import BaseFileLock
 
     from calcgpt.tokens.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
 MARKER = "run-marker.json"
+REHEARSAL = "rehearsal-"  # in NAME.running: a model that is written before the first step, and removed again
+
+_SLACK = 2**18  # bytes of records and results that nobody knows before the run
 
 
 class RunFolder:
@@ -55,10 +61,10 @@ class RunFolder:
     def __init__(self, target: str | Path, overwrite: bool = False) -> None:
         self.target = Path(os.path.realpath(target))
         self.overwrite = overwrite
-        self.staging = layout.beside(self.target, layout.RUNNING)
-        self.previous = layout.beside(self.target, layout.PREVIOUS)
-        self.interrupted = layout.beside(self.target, layout.INTERRUPTED)
-        self._lock: BaseFileLock | None = None
+        self.staging = whereabouts.beside(self.target, whereabouts.RUNNING)
+        self.previous = whereabouts.beside(self.target, whereabouts.PREVIOUS)
+        self.interrupted = whereabouts.beside(self.target, whereabouts.INTERRUPTED)
+        self._lock: Lock | None = None
 
     @property
     def metrics(self) -> Path:
@@ -68,7 +74,7 @@ class RunFolder:
     @property
     def checkpoint(self) -> Path | None:
         """The last whole checkpoint of this run, or None."""
-        return layout.newest_checkpoint(self.staging)
+        return whereabouts.newest_checkpoint(self.staging)
 
     def open(self) -> RunFolder:
         """Lock the target, put in order what a dead run left, make the staging folder.
@@ -92,6 +98,30 @@ class RunFolder:
                 raise
         return self
 
+    def rehearse(
+        self,
+        state: Mapping[str, torch.Tensor],
+        config: Mapping[str, Any],
+        tokenizer: Tokenizer,
+        run: Mapping[str, Any],
+        checkpoints: bool = False,
+    ) -> None:
+        """Write all that `finish` will, and remove it again: what would fail then fails before the first step.
+
+        checkpoints: whether the run will `save` on its way, and so needs room for a model and a checkpoint at once.
+        Raises ModelFolderError.
+        """
+        assert self._lock is not None, "open the run folder before rehearsing"
+        paths = [self.staging / f"{REHEARSAL}{number}" for number in range(1 + checkpoints)]
+        with self._told(f"a model cannot be written to {self.target}"):
+            try:
+                for path in paths:
+                    self._write(path, state, config, tokenizer, run)
+                write_atomic(paths[-1] / "slack", bytes(_SLACK))
+            finally:
+                for path in paths:
+                    remove_folder(path)
+
     def save(
         self,
         state: Mapping[str, torch.Tensor],
@@ -104,9 +134,9 @@ class RunFolder:
         Raises ModelFolderError where it cannot be written; the checkpoint before is then still there.
         """
         assert self._lock is not None, "open the run folder before saving"
-        older = layout.checkpoints(self.staging)
-        number = int(older[-1].name[len(layout.CHECKPOINT) :]) + 1 if older else 1
-        path = self.staging / f"{layout.CHECKPOINT}{number}"
+        older = whereabouts.checkpoints(self.staging)
+        number = int(older[-1].name[len(whereabouts.CHECKPOINT) :]) + 1 if older else 1
+        path = self.staging / f"{whereabouts.CHECKPOINT}{number}"
         with self._told(f"cannot write a checkpoint into {self.staging}"):
             self._write(path, state, config, tokenizer, {**run, "status": "running"})
             for old in older:
@@ -129,7 +159,7 @@ class RunFolder:
         assert self._lock is not None, "open the run folder before finishing"
         assert status in ("finished", "interrupted"), status
         with self._told(f"cannot write the model to {self.target}"):
-            self._write(self.staging / layout.READY, state, config, tokenizer, {**run, "status": status})
+            self._write(self.staging / whereabouts.READY, state, config, tokenizer, {**run, "status": status})
         with self._told(f"cannot replace {self.target}; the new model is complete in {self.staging}"):
             self._install()
         self.close()
@@ -180,10 +210,10 @@ class RunFolder:
 
     def _install(self) -> None:
         """Put the ready model in target's place. After a crash in here, calling it again completes it."""
-        ready = self.staging / layout.READY
-        for checkpoint in layout.checkpoints(self.staging):  # or one is taken for an interrupted run's
+        ready = self.staging / whereabouts.READY
+        for checkpoint in whereabouts.checkpoints(self.staging):  # or one is taken for an interrupted run's
             remove_folder(checkpoint)
-        if _same_file(ready / layout.RUN_FILE, self.target / layout.RUN_FILE):
+        if _same_file(ready / RUN_FILE, self.target / RUN_FILE):
             return  # copied to its end before the crash
         keep = self.interrupted if _status(self.target) in ("interrupted", "running") else self.previous
         _vacate(keep)
@@ -191,7 +221,7 @@ class RunFolder:
 
     def _settle(self) -> None:
         """Bring what is in the staging folder to where it belongs, and remove the folder."""
-        if layout.is_sealed(self.staging / layout.READY):
+        if whereabouts.is_sealed(self.staging / whereabouts.READY):
             self._install()
         else:
             self._set_aside()
@@ -204,18 +234,28 @@ class RunFolder:
             return
         # On a full disk the status stays "running": the weights matter more.
         with suppress(OSError, ModelFolderError):
-            run = {**layout.read_run(checkpoint), "status": "interrupted"}
-            write_atomic(checkpoint / layout.RUN_FILE, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+            run = {**read_run(checkpoint), "status": "interrupted"}
+            layout.write_record(checkpoint, run)
+            write_atomic(checkpoint / layout.CARD_FILE, model_card(run))
         _vacate(self.interrupted)
         replace_folder(checkpoint, self.interrupted, None)
         logger.info("the last checkpoint of an unfinished run is in %s", self.interrupted)
 
     def _check_name(self) -> None:
-        reserved = (layout.RUNNING, layout.PREVIOUS, layout.INTERRUPTED)
+        """Raise ModelFolderError for a name that is reserved, or that the system or run.json cannot take."""
+        reserved = (whereabouts.RUNNING, whereabouts.PREVIOUS, whereabouts.INTERRUPTED)
         if not self.target.name or self.target.name.endswith(reserved):
             raise ModelFolderError(
                 f"{self.target} cannot be a run's folder: such names are for what stands beside a model"
             )
+        try:
+            self.target.name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ModelFolderError(f"{str(self.target)!r} cannot be a run's folder: its name is not UTF-8") from None
+        with self._told(f"cannot start a run in {self.target}"):
+            for path in (self.previous, self.interrupted):  # the longest names that will be needed
+                with suppress(FileNotFoundError):
+                    os.lstat(path)
 
     def _check_target(self) -> None:
         """Raise ModelFolderError for a target that holds something else than a model."""
@@ -236,7 +276,7 @@ class RunFolder:
     def _make_staging(self) -> None:
         """Make the staging folder, marked as a run's: only what is marked may be removed later."""
         self.staging.mkdir(exist_ok=True)
-        owner = {"process": os.getpid(), "started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        owner = {"process": os.getpid(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
         try:
             with open(self.staging / MARKER, "w", encoding="utf-8") as file:
                 json.dump(owner, file)
@@ -245,18 +285,12 @@ class RunFolder:
                 remove_folder(self.staging, seal=MARKER)
             raise
 
-    def _acquire(self) -> BaseFileLock:
-        from filelock import FileLock, Timeout
-
-        # Beside the staging folder, because Windows does not remove a folder with an open file. The system
-        # frees the lock of a process that dies. The empty file stays: without it two runs might hold a lock.
-        lock = FileLock(self.target.with_name(f".{self.target.name}.lock"), timeout=0, thread_local=False)
-        try:
-            lock.acquire()
-        except Timeout:
+    def _acquire(self) -> Lock:
+        lock = acquire(whereabouts.lock_of(self.target))
+        if lock is None:
             raise RunInProgress(
                 f"a run is alive in {self.target}{self._owner()}: wait for it, stop it, or write elsewhere"
-            ) from None
+            )
         return lock
 
     def _owner(self) -> str:
@@ -268,7 +302,7 @@ class RunFolder:
 
     def _release(self) -> None:
         if self._lock is not None:
-            self._lock.release()
+            release(self._lock)
             self._lock = None
 
     @contextmanager
@@ -285,7 +319,7 @@ class RunFolder:
 
 def _status(folder: Path) -> str | None:
     try:
-        return str(layout.read_run(folder).get("status"))
+        return str(read_run(folder).get("status"))
     except ModelFolderError:
         return None
 
@@ -295,9 +329,8 @@ def _is_ours(folder: Path) -> bool:
     if is_vacant(folder) or is_partial(folder):
         return True
     try:
-        run = json.loads((folder / layout.RUN_FILE).read_bytes())
-        return str(run["format"]).startswith(layout.FORMAT)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return is_ours(json.loads((folder / RUN_FILE).read_bytes()))
+    except (OSError, ValueError, RecursionError):
         return False
 
 

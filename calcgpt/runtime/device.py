@@ -1,15 +1,16 @@
-"""The device that computes, and the global state of the process, left as it was found."""
+"""The device that computes, and PyTorch's settings, none of which changes under another thread's feet."""
 
 from __future__ import annotations
 
 import platform
-import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from calcgpt.errors import ConfigError
 
@@ -20,6 +21,8 @@ DEVICE_TYPES = ("cuda", "mps", "cpu")
 _WORKERS = 4  # threads that work side by side; Python serves no more of them without a wait
 T = TypeVar("T")
 R = TypeVar("R")
+P = ParamSpec("P")
+_COUNTS = threading.Lock()  # held while a thread sets how many threads it computes on
 
 
 @dataclass(frozen=True)
@@ -110,45 +113,19 @@ def _processor_name() -> str:
 
 
 @contextmanager
-def preserved_state() -> Iterator[None]:
-    """Leave the process as it was found.
+def flushed_denormals() -> Iterator[None]:
+    """Take numbers too small to matter for 0: processors take a hundred times longer for them.
 
-    Restored on the way out, after an exception too: the global random state of Python, NumPy and PyTorch
-    (CPU, CUDA, MPS), PyTorch's thread count and default dtype, and whether denormals are flushed. Flushing
-    and the thread count belong to a thread: leave the block in the thread that entered it. CUDA that was not
-    in use before is seeded afresh as PyTorch's CPU generator was, which is what its first use would have
-    done.
+    The setting belongs to a thread: leave the block in the thread that entered it.
     """
-    import numpy
     import torch
 
-    with ExitStack() as restore:
-        restore.callback(random.setstate, random.getstate())
-        restore.callback(numpy.random.set_state, numpy.random.get_state())
-        restore.callback(torch.set_rng_state, torch.get_rng_state())
-        restore.callback(_cuda_state_setter())
-        if torch.backends.mps.is_available():
-            restore.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
-        restore.callback(torch.set_num_threads, torch.get_num_threads())
-        restore.callback(torch.set_default_dtype, torch.get_default_dtype())
-        restore.callback(torch.set_flush_denormal, _flushes_denormals())
+    before = _flushes_denormals()
+    torch.set_flush_denormal(True)
+    try:
         yield
-
-
-def _cuda_state_setter() -> Callable[[], None]:
-    """What brings CUDA's generators back to their state of now, without waking up CUDA if it sleeps."""
-    import torch
-
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        states = torch.cuda.get_rng_state_all()
-        return lambda: torch.cuda.set_rng_state_all(states)
-    seed = torch.initial_seed()
-
-    def reseed() -> None:
-        if torch.cuda.is_available():
-            torch.cuda.manual_seed_all(seed)
-
-    return reseed
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def _flushes_denormals() -> bool:
@@ -156,23 +133,63 @@ def _flushes_denormals() -> bool:
     return sys.float_info.min / 2 == 0.0
 
 
+def without_autocast(work: Callable[P, R]) -> Callable[P, R]:
+    """Decorator: computes in the precision of its tensors, whatever autocast its caller is in the middle of."""
+
+    @wraps(work)
+    def run(*args: P.args, **options: P.kwargs) -> R:
+        import torch
+
+        with ExitStack() as modes:
+            for kind in DEVICE_TYPES:
+                if torch.is_autocast_enabled(kind):
+                    modes.enter_context(torch.autocast(kind, enabled=False))
+            return work(*args, **options)
+
+    return run
+
+
+def thread_count() -> int:
+    """How many threads PyTorch computes on in this thread.
+
+    To be asked before work whose result depends on it: a thread's first question settles it, and here no thread is just
+    then setting its own.
+    """
+    import torch
+
+    with _COUNTS:
+        return torch.get_num_threads()
+
+
+def _set_threads(count: int, others: int) -> None:
+    """Set this thread's count. PyTorch begins new threads with the count set last; that stays `others`."""
+    import torch
+
+    with _COUNTS:
+        torch.get_num_threads()  # the first question would undo what was set before it
+        torch.set_num_threads(count)
+        if count != others:
+            elsewhere = threading.Thread(target=torch.set_num_threads, args=(others,))
+            elsewhere.start()
+            elsewhere.join()
+
+
 @contextmanager
 def one_thread(wanted: bool) -> Iterator[None]:
     """Compute on one thread, where `wanted`: tiny products gain nothing from more, and wait for them to meet.
 
-    On a processor that others use too, that waiting takes many times as long as the products.
+    On a processor that others use too, that waiting takes many times as long as the products. Other threads of the
+    program compute on as many as before.
     """
-    import torch
-
-    before = torch.get_num_threads()
+    before = thread_count()
     if not wanted or before == 1:
         yield
         return
-    torch.set_num_threads(1)
     try:
+        _set_threads(1, before)
         yield
     finally:
-        torch.set_num_threads(before)
+        _set_threads(before, before)
 
 
 def side_by_side(work: Callable[[T], R], parts: Sequence[T], wanted: bool = True) -> Iterator[R]:
@@ -181,13 +198,12 @@ def side_by_side(work: Callable[[T], R], parts: Sequence[T], wanted: bool = True
     Small products gain little from threads that share every one of them; threads that each take a part of their own
     hardly ever wait. More than a few would wait for Python instead.
     """
-    import torch
-
-    workers = min(len(parts), torch.get_num_threads(), _WORKERS) if wanted else 1
+    count = thread_count()
+    workers = min(len(parts), count, _WORKERS) if wanted else 1
     if workers < 2:
         yield from map(work, parts)
         return
-    with one_thread(True), ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, initializer=_set_threads, initargs=(1, count)) as pool:
         try:
             yield from pool.map(work, parts)
         finally:  # an interruption does not wait for what has not begun

@@ -12,7 +12,8 @@ import os
 import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SEAL = "run.json"
@@ -27,7 +28,8 @@ def write_atomic(path: str | Path, data: str | bytes) -> None:
     """
     payload = data.encode("utf-8") if isinstance(data, str) else data
     if _is_special(path):
-        _write_all(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)), payload, sync=False)
+        with _naming(path):
+            _write_all(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)), payload, sync=False)
         return
     real = Path(os.path.realpath(path))
     if real.is_dir():
@@ -37,11 +39,14 @@ def write_atomic(path: str | Path, data: str | bytes) -> None:
     temporary = real.with_name(f".{os.urandom(8).hex()}.tmp")  # short: NAME may be as long as allowed
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        _write_all(os.open(temporary, flags, 0o666), payload, sync=True)
+        with _naming(path):
+            _write_all(os.open(temporary, flags, 0o666), payload, sync=True)
         os.replace(temporary, real)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # a full disk names no file, and the temporary one means nothing to anybody
         raise
     _sync_folder(real.parent)
 
@@ -76,6 +81,16 @@ def _is_special(path: str | Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+@contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """An error says which file the user knows: the system names none where the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def _write_all(descriptor: int, payload: bytes, sync: bool) -> None:
     """Write to an open descriptor, and close it."""
     try:
@@ -102,7 +117,7 @@ def _sync_folder(folder: Path) -> None:
 
 def is_vacant(folder: Path) -> bool:
     """Whether nothing stands at this path, or an empty folder does."""
-    return not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
+    return not os.path.lexists(folder) or (folder.is_dir() and not os.listdir(folder))
 
 
 def is_partial(folder: Path, seal: str = SEAL) -> bool:

@@ -10,9 +10,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
-from calcgpt.errors import ConfigError, ModelFolderError, TokenError
+from calcgpt.errors import ConfigError, ModelFolderError, TokenError, shown_value
 from calcgpt.runtime.files import write_atomic
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 
 _CHARACTER = r"[\s\S]"
 _NUMBER = r"[1-9][0-9]|[\s\S]"  # longest match, left to right; no token has a leading zero
+_MODELS = ("BPE", "WordLevel")  # of tokenizer.json; WordLevel is that of older folders
 _UNKNOWN = 255  # what a byte without a token becomes in the table of the fast path
 _SHOWN = 60  # characters of a text that an error message repeats
 _PLACES = 10  # places of one unknown character that an error message names
@@ -172,17 +174,37 @@ class Tokenizer:
         """Read what `save` wrote. Raises ModelFolderError for a file that is missing, damaged or foreign."""
         path = Path(folder) / TOKENIZER_FILE
         try:
-            model = json.loads(path.read_bytes())["model"]
-            if model["type"] != "WordLevel":
-                raise TokenError(f"expected a WordLevel model, got {model['type']}")
-            return cls.from_vocab(model["vocab"])
+            return cls.from_json(path.read_bytes(), path)
         except FileNotFoundError:
             raise ModelFolderError(f"there is no {TOKENIZER_FILE} in {folder}") from None
+
+    @classmethod
+    def from_json(cls, payload: bytes, path: Path) -> Tokenizer:
+        """Read the content of a tokenizer.json; `path` is where it stands.
+
+        Raises:
+            ModelFolderError: it is damaged, or a tokenizer that encodes in another way than ours.
+        """
+        try:
+            content = json.loads(payload)
+            kind = content["model"]["type"]
+            if kind not in _MODELS:
+                raise TokenError(f"expected a model of type {' or '.join(_MODELS)}, got {kind}")
+            tokenizer = cls.from_vocab(content["model"]["vocab"])
+            ours, theirs = tokenizer._definition()["pre_tokenizer"], content.get("pre_tokenizer")
+            if ours != theirs:
+                raise TokenError(f"expected the pre_tokenizer {ours}, got {shown_value(theirs)}")
+            return tokenizer
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # TokenError is a ValueError
             raise ModelFolderError(f"{path} is damaged or not one of CalcGPT's: {error}") from error
 
     def _definition(self) -> dict[str, Any]:
-        """The content of tokenizer.json; it has no unknown token, so unknown text is an error there too."""
+        """The content of tokenizer.json.
+
+        A pre-token is a token or unknown: BPE without merges then looks it up, as WordLevel would. But WordLevel calls
+        every unknown text a "Missing [UNK] token", where BPE's error names the unknown token that it looked for; ours
+        is a sentence.
+        """
         special = {
             "single_word": False,
             "lstrip": False,
@@ -199,7 +221,7 @@ class Tokenizer:
                 {"id": index, "content": self.id_to_token[index], **special}
                 for index in sorted((self.pad_id, self.end_id))
             ],
-            "normalizer": None,
+            "normalizer": {"type": "Sequence", "normalizers": [_removing(pattern) for pattern in self._removed()]},
             "pre_tokenizer": {
                 "type": "Split",
                 "pattern": {"Regex": pattern},
@@ -209,11 +231,29 @@ class Tokenizer:
             "post_processor": None,
             "decoder": {"type": "Fuse"},
             "model": {
-                "type": "WordLevel",
+                "type": "BPE",
+                "dropout": None,
+                "unk_token": f"any character but {self._known()}",
+                "continuing_subword_prefix": None,
+                "end_of_word_suffix": None,
+                "fuse_unk": False,
+                "byte_fallback": False,
+                "ignore_merges": True,
                 "vocab": {token: index for index, token in enumerate(self.id_to_token)},
-                "unk_token": "<unk>",
+                "merges": [],
             },
         }
+
+    def _removed(self) -> list[str]:
+        """Regular expressions of what other libraries leave out of a text before they encode it.
+
+        White space, where the vocabulary has none: `12+34 = ` is meant as `12+34=`. And a text that is one unknown
+        letter: TransformerLens encodes "a" to see whether a beginning is added, and stops at an error.
+        """
+        texts = self._from_text
+        letters = "".join(letter for letter in ascii_letters if letter not in texts)
+        lone = [rf"\A[{letters}]\z"] if letters else []
+        return lone if any(text.isspace() for text in texts) else [r"\s", *lone]
 
     def _settings(self) -> dict[str, Any]:
         """The content of tokenizer_config.json; the class name is one that transformers 4 and 5 both have."""
@@ -279,6 +319,10 @@ def _byte_table(ids: Mapping[str, int]) -> bytes | None:
     if ids and max(ids.values()) >= _UNKNOWN:
         return None
     return bytes(ids.get(chr(byte), _UNKNOWN) for byte in range(256))
+
+
+def _removing(pattern: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": {"Regex": pattern}, "content": ""}
 
 
 def _to_json(content: dict[str, Any]) -> str:

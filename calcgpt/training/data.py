@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calcgpt.arithmetic.cells import lay_out
-from calcgpt.arithmetic.datasets import augment_data, find_dataset, load_dataset, split_examples
+from calcgpt.arithmetic.datasets import Dataset, augment_data, read_dataset, split_examples
 from calcgpt.arithmetic.drawing import draw_shape
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.scanning import scan
@@ -71,20 +70,30 @@ def load_file_data(path: Path, config: TrainingConfig) -> TrainingData:
         DataError: the file is missing, unreadable or wrong.
         ConfigError: the split leaves a side without examples.
     """
-    found = find_dataset(path)
-    examples = load_dataset(found, skip_invalid=config.skip_invalid, plain_text=config.plain_text)
+    return file_data(read_dataset(path, skip_invalid=config.skip_invalid, plain_text=config.plain_text), path, config)
+
+
+def file_data(dataset: Dataset, path: Path, config: TrainingConfig) -> TrainingData:
+    """The same of a file that was read, from the path that the user gave.
+
+    Raises:
+        ConfigError: the split leaves a side without examples.
+    """
+    examples = dataset.examples
     train, test = split_examples(examples, config.test_split, config.seed)
     if not config.no_augmentation:
         train = augment_data(train)
     test = [test[place] for place in np.random.default_rng(config.seed).permutation(len(test)).tolist()]
-    identity = {
+    identity: dict[str, Any] = {
         "kind": "file",
         "path": str(path),
-        "sha256": hashlib.sha256(found.read_bytes()).hexdigest(),
+        "sha256": dataset.sha256,
         "examples": len(examples),
         "trained_on": len(train),
         "held_out": len(test),
     }
+    if not dataset.rereadable:  # it came through a pipe: nobody can tell again what was in it
+        identity["rereadable"] = False
     return TrainingData(train, test, identity, _ranges(examples))
 
 

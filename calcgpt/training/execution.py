@@ -26,6 +26,17 @@ class Execution:
     compiled: Callable[..., GPTOutput] | None
     reason: str
 
+    def notes(self, config: TrainingConfig) -> list[str]:
+        """What a config asked for and does not get, or gets without having asked for it."""
+        notes = []
+        if self.compiled is None and (config.compile or (config.compile is None and self.device.type == "cuda")):
+            notes.append(f"runs without torch.compile: {self.reason.removeprefix('off: ')}")
+        elif self.compiled is not None and config.compile is None:
+            notes.append("runs with torch.compile, as on every CUDA device")
+        if self.precision != "float32" and config.precision is None:
+            notes.append(f"computes in {self.precision}, which is faster on this device")
+        return notes
+
     def autocast(self) -> AbstractContextManager[Any]:
         """What a forward pass runs in."""
         if self.precision == "float32":
@@ -47,6 +58,8 @@ def plan(config: TrainingConfig, device: Device, model: GPT) -> Execution:
     precision = config.precision or ("bfloat16" if device.half_precision else "float32")
     if config.compile is False or (config.compile is None and device.type != "cuda"):
         return Execution(device, precision, None, "asked for" if config.compile is False else f"off on {device.type}")
+    if model.config.dropout:
+        return Execution(device, precision, None, "off: dropout draws from the run's own generator")
     if not model.config.positions.plain:
         return Execution(device, precision, None, "off: what attention sees depends on each batch's shape")
     try:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+import torch
+
 from calcgpt.errors import ConfigError
+from calcgpt.model.classes import network_classes
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.model.store import StoredModel, find_model, read_model
@@ -16,38 +19,41 @@ def read_initial(name: str) -> StoredModel:
     return read_model(find_model(name))
 
 
-def initial_tokenizer(name: str, needed: Tokenizer) -> Tokenizer:
-    """The model's tokenizer, which must have every token that the data needs.
+def initial_tokenizer(stored: StoredModel, needed: Tokenizer) -> Tokenizer:
+    """The tokenizer of the model that a run goes on from, which must have every token that the data needs.
 
     Raises:
         ConfigError: it lacks some, or is of another mode.
-        ModelFolderError: there is no such model.
     """
-    stored = read_initial(name).tokenizer
-    if stored.mode != needed.mode:
-        raise ConfigError(f"init_from {name} has a tokenizer in {stored.mode} mode: set tokenizer to it")
-    missing = [token for token in needed.vocab if token not in stored.vocab]
+    found = stored.tokenizer
+    if found.mode != needed.mode:
+        raise ConfigError(f"init_from {stored.path} has a tokenizer in {found.mode} mode: set tokenizer to it")
+    missing = [token for token in needed.vocab if token not in found.vocab]
     if missing:
-        raise ConfigError(f"init_from {name} has no token for {' '.join(map(repr, missing[:10]))}, which the data has")
-    return stored
+        named = " ".join(map(repr, missing[:10]))
+        raise ConfigError(f"init_from {stored.path} has no token for {named}, which the data has")
+    return found
 
 
-def initial_model(name: str, wanted: GPTConfig) -> GPT:
-    """A network with the model's weights: of the wanted shape, with as many positions as the model has.
+def initial_model(stored: StoredModel, wanted: GPTConfig, generator: torch.Generator | None = None) -> GPT:
+    """A network with the weights of the model that a run goes on from: of the wanted shape, with as many positions as
+    the model has.
+
+    `generator` is what dropout draws from.
 
     Raises:
         ConfigError: its shape is another, or it has too few positions.
-        ModelFolderError: there is no such model, or it is damaged.
+        ModelFolderError: its network is of the user's own class, or its weights do not fit.
     """
-    stored = read_initial(name)
+    network_classes(stored)
     theirs = GPTConfig.from_dict(stored.config)
     config = replace(wanted, max_length=max(wanted.max_length, theirs.max_length))
     ours, other = asdict(config), asdict(replace(theirs, dropout=wanted.dropout))
     differences = [f"{size} {other[size]}, not {ours[size]}" for size in ours if ours[size] != other[size]]
     if differences:
         raise ConfigError(
-            f"init_from {name} has another shape, which the settings must repeat: {'; '.join(differences)}"
+            f"init_from {stored.path} has another shape, which the settings must repeat: {'; '.join(differences)}"
         )
-    model = GPT(config)
+    model = GPT(config, generator)
     model.load_weights(stored.state())
     return model

@@ -95,7 +95,7 @@ class FileSource:
     def __init__(self, dataset: OptimizedDataset, batch_size: int, seed: int):
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
         self.steps_per_epoch: int | None = -(-len(dataset) // batch_size)
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64, device="cpu")
 
     def batch(self, step: int) -> Batch:
         assert self.steps_per_epoch

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
+
+from calcgpt.runtime.figures import percent_text
+
+logger = logging.getLogger(__name__)
 
 LEARNT = 0.99  # the digit accuracy from which on a place counts as learnt
 _NAMES = ("units", "tens", "hundreds", "thousands")
@@ -18,6 +25,9 @@ _WIDTH = 80
 class Listener:
     """Hears what a trainer reports; every method may be left as it is.
 
+    A listener that raises an exception is named in a warning, and hears no more of the run. To end the run it calls the
+    trainer's `stop`.
+
     Records are dicts. Those of `on_step` have step, epoch (where there are epochs), loss (mean since the last record),
     learning_rate and seconds. Those of `on_evaluation` have step, seconds, eval_loss, exact_match and digit_accuracy: a
     list, by place from the units, of the share of the solutions' digits there that the answers have; what is None could
@@ -25,7 +35,8 @@ class Listener:
     """
 
     def on_start(self, facts: dict[str, Any]) -> None:
-        """The run begins: total_steps (or None), model_params, vocab_size, dataset_size, device, precision, compile."""
+        """The run begins: total_steps (or None), model_params, vocab_size, dataset_size, device, precision, compile;
+        and notes, lines on what the run decided without having been asked."""
 
     def on_step(self, record: dict[str, Any]) -> None:
         """Some steps are done."""
@@ -41,14 +52,31 @@ class Listener:
 
 
 class MetricsFile(Listener):
-    """Writes every record as a line of JSON."""
+    """Writes every record as a line of JSON.
+
+    Where that fails, on a full disk say, a warning names the file, which keeps its whole lines, and nothing more is
+    written: records are no reason to lose a run.
+    """
 
     def __init__(self, path: Path):
         self.path = path
+        self._size = 0  # bytes of whole lines
+        self._failed = False
 
     def on_step(self, record: dict[str, Any]) -> None:
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({name: _number(value) for name, value in record.items()}, allow_nan=False) + "\n")
+        if self._failed:
+            return
+        line = json.dumps({name: _number(value) for name, value in record.items()}, allow_nan=False) + "\n"
+        payload = line.encode()
+        try:
+            with open(self.path, "ab") as file:
+                file.write(payload)
+            self._size += len(payload)
+        except OSError as error:
+            self._failed = True
+            logger.warning("%s: %s; the run goes on without its records", self.path, error.strerror or error)
+            with suppress(OSError):
+                os.truncate(self.path, self._size)
 
     on_evaluation = on_step
 
@@ -71,6 +99,8 @@ class Console(Listener):
         steps = f"{self.total:,} steps" if self.total else "until its time is up"
         size, device = f"{facts['model_params']:,} parameters", f"{facts['device']}, {facts['precision']}"
         self._write(f"training {size} on {device}: {steps}")
+        for note in facts.get("notes", ()):
+            self._write(note)
 
     def on_step(self, record: dict[str, Any]) -> None:
         if record["step"] < self._next:
@@ -83,7 +113,7 @@ class Console(Listener):
 
     def on_evaluation(self, record: dict[str, Any]) -> None:
         match = record.get("exact_match")
-        right = "" if match is None else f"  exact match {match:.2%}"
+        right = "" if match is None else f"  exact match {percent_text(match)}"
         loss = record.get("eval_loss")
         self._write(f"step {record['step']:,}  " + ("" if loss is None else f"validation loss {loss:.4g}") + right)
         self._learn(record)
@@ -94,14 +124,16 @@ class Console(Listener):
         self._write(f"done in {results['training_time']:.1f} s: {results['output_dir']}")
 
     def _learn(self, record: dict[str, Any]) -> None:
-        """Say which places a validation found learnt that were not at the one before; one that is lost again is not."""
+        """Say which digit positions a validation found learnt that were not at the one before, and which were lost."""
         shares = record.get("digit_accuracy")
         if not isinstance(shares, list):  # there is none, or an override measures another thing by this name
             return
-        for place, share in enumerate(shares):
-            if share < LEARNT:
-                self.learnt.pop(place, None)
-        new = [place for place, share in enumerate(shares) if share >= LEARNT and place not in self.learnt]
+        lost = [position for position, share in enumerate(shares) if share < LEARNT and position in self.learnt]
+        new = [position for position, share in enumerate(shares) if share >= LEARNT and position not in self.learnt]
+        for position in lost:
+            del self.learnt[position]
+        if lost:
+            self._write(f"no longer learnt: {_places(lost)} at step {record['step']:,}")
         if new:
             self.learnt.update(dict.fromkeys(new, record["step"]))
             self._write(describe_learnt(dict.fromkeys(new, record["step"])))

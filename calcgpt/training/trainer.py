@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +17,46 @@ import torch
 from torch import Tensor
 
 from calcgpt.errors import CalcGPTError, ConfigError
+from calcgpt.model.classes import NETWORK, own_classes
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.model.store import RunFolder
-from calcgpt.runtime.device import preserved_state, resolve_device
+from calcgpt.runtime.device import flushed_denormals, resolve_device, thread_count, without_autocast
+from calcgpt.runtime.undisturbed import Undisturbed, undisturbed
 from calcgpt.tokens.tokenizer import Tokenizer
 from calcgpt.training import optimizer as optimizers
 from calcgpt.training.column_source import ColumnSource, PlacedExamples
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.data import TrainingData, load_file_data, load_task_data
 from calcgpt.training.execution import Execution, plan
-from calcgpt.training.initial import initial_model, initial_tokenizer
-from calcgpt.training.records import describe_run, training_loss
+from calcgpt.training.initial import initial_model, initial_tokenizer, read_initial
+from calcgpt.training.records import TrainingResults, describe_run, training_loss
 from calcgpt.training.source import Batch, FileSource, OptimizedDataset, Source, TaskSource, on_device
 from calcgpt.training.tracking import Console, Listener, MetricsFile
 from calcgpt.training.validation import shown_records, validate
 
+logger = logging.getLogger(__name__)
+
 _RECORD = 50  # most steps between two records: a display should move each second
+_CTRL_C = "interrupted"  # the reason of an end that came as a KeyboardInterrupt
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run; `output_dir` holds the model as it was then."""
+    """A run was ended by Ctrl-C, or by `CalcGPTTrainer.stop` with interrupt=True.
 
-    def __init__(self, output_dir: Path):
-        super().__init__(f"interrupted; the model as it was is in {output_dir}")
-        self.output_dir = output_dir
+    output_dir: the folder with the model as it was then; None where no step was done, and so nothing written. reason:
+    what `stop` was given; "interrupted" for Ctrl-C.
+    """
+
+    def __init__(self, output_dir: Path | None, reason: str = _CTRL_C, finished: bool = False):
+        how = reason if reason == _CTRL_C else f"interrupted by {reason}"
+        what = "the model, which was finished," if finished else "the model as it was"
+        super().__init__(
+            f"{how}; {what} is in {output_dir}"
+            if output_dir
+            else f"{how} before the first step was done: nothing was written"
+        )
+        self.output_dir, self.reason = output_dir, reason
 
 
 class CalcGPTTrainer:
@@ -55,6 +72,8 @@ class CalcGPTTrainer:
     Attributes:
         model, tokenizer: there during and after `train`.
         data: what is trained and tested on, there during and after `train`.
+        generator: what initial weights and dropout draw from, seeded with the config's seed. An override that draws
+            from it is as repeatable as the rest; PyTorch's global generator is the caller's, and not seeded.
 
     Raises:
         ConfigError: both a task and a data file, or neither.
@@ -63,6 +82,13 @@ class CalcGPTTrainer:
     model: GPT
     tokenizer: Tokenizer
     data: TrainingData
+    generator: torch.Generator
+
+    _asked: str | None  # why the run should end, where somebody asked for that
+    _interrupts: bool  # whether that is to be sooner than any run ends
+    _takes_steps: bool
+    _finished: bool  # whether the model that is written is that of a run which came to its end
+    _ending: Undisturbed[Path] | None  # the final write, from when it is decided on
 
     def __init__(
         self,
@@ -83,7 +109,9 @@ class CalcGPTTrainer:
         self.verbose = verbose
         self.listeners = list(listeners)
         self.history: list[dict[str, Any]] = []
+        self._reset()
 
+    @without_autocast
     def train(self) -> dict[str, Any]:
         """Train, and put the model into `output_dir`.
 
@@ -96,28 +124,35 @@ class CalcGPTTrainer:
 
         Raises:
             CalcGPTError: data, config or folders do not allow the run; what was there before is kept.
-            TrainingInterrupted: Ctrl-C; the model as it was then is in `output_dir`.
+            TrainingInterrupted: Ctrl-C, or `stop` with interrupt=True; its `output_dir` has the model as it was then.
         """
         self.config.check()  # its fields may have been set since
-        with (
-            preserved_state(),
-            torch.inference_mode(False),  # whatever the caller is in the middle of
-            torch.enable_grad(),
-            RunFolder(self.output_dir, overwrite=self.config.overwrite) as folder,
-        ):
-            self._prepare(folder)
-            try:
-                results = self._results(self._loop(folder))
-                path = folder.finish(*self._stored(results))
-            except KeyboardInterrupt:
-                results = {"stopped": "interrupted", "training_time": time.perf_counter() - self._started}
-                path = folder.finish(*self._stored(results), status="interrupted")
-                self._saved(path)
-                raise TrainingInterrupted(path) from None
-            self._saved(path)
-            results["output_dir"] = str(path)
-            self._tell("on_end", results)
-        return results
+        self._reset()
+        thread_count()  # settles how many threads this one computes on
+        try:
+            with flushed_denormals(), torch.inference_mode(False), torch.enable_grad():
+                return self._in_folder(RunFolder(self.output_dir, overwrite=self.config.overwrite))
+        except KeyboardInterrupt:
+            path = None if self._ending is None else self._ending.result()
+            raise TrainingInterrupted(path, self._asked or _CTRL_C, self._finished) from None
+        finally:
+            self._takes_steps = False
+
+    def stop(self, reason: str, interrupt: bool = False) -> bool:
+        """Ask the run to end after the step that it is in: from a listener, a signal handler or another thread.
+
+        The run ends as any run does: it is evaluated, its model takes its place, and `reason` is in its results as
+        `stopped`. With `interrupt` it ends sooner: the model is written as it is, as an interrupted one, and `train`
+        raises TrainingInterrupted.
+
+        Returns:
+            Whether the run takes steps. Before that it is prepared, and ends when that is done; when no run is going on
+            there is nothing to end.
+        """
+        if interrupt or self._asked is None:
+            self._asked = reason
+        self._interrupts = self._interrupts or interrupt
+        return self._takes_steps
 
     # Made to be overridden
 
@@ -131,7 +166,7 @@ class CalcGPTTrainer:
     def build_tokenizer(self, data: TrainingData) -> Tokenizer:
         """The vocabulary of everything that training and test may show, or that of `init_from`."""
         tokenizer = Tokenizer.build(data.alphabet(self.config), self.config.tokenizer)
-        return tokenizer if self.config.init_from is None else initial_tokenizer(self.config.init_from, tokenizer)
+        return tokenizer if self._initial is None else initial_tokenizer(self._initial, tokenizer)
 
     def build_source(self, data: TrainingData, tokenizer: Tokenizer, maxlen: int) -> Source:
         """Where batches come from."""
@@ -146,7 +181,9 @@ class CalcGPTTrainer:
     def build_model(self, vocab_size: int, maxlen: int) -> GPT:
         """The network, on the CPU, with fresh weights or those of `init_from`."""
         wanted = create_model_config(vocab_size, maxlen, self.config)
-        return GPT(wanted) if self.config.init_from is None else initial_model(self.config.init_from, wanted)
+        if self._initial is not None:
+            return initial_model(self._initial, wanted, self.generator)
+        return GPT(wanted, self.generator)
 
     def build_optimizer(self, model: GPT) -> torch.optim.Optimizer:
         """What updates the weights."""
@@ -172,7 +209,8 @@ class CalcGPTTrainer:
         Returns eval_loss, exact_match and digit_accuracy (each None where there is nothing to measure it on), and
         verdicts. What an override adds is recorded with them.
         """
-        return validate(self.model, self.tokenizer, self.config, self.maxlen, self.data.test[:limit])
+        examples = self.data.test[:limit]
+        return validate(self.model, self.tokenizer, self.config, self.maxlen, examples, self._heed)
 
     def callbacks(self) -> list[Listener]:
         """Who hears the run's events, beside the metrics file."""
@@ -180,21 +218,78 @@ class CalcGPTTrainer:
 
     # The run itself
 
+    def _reset(self) -> None:
+        self._asked, self._ending = None, None
+        self._interrupts = self._takes_steps = self._finished = False
+
+    def _in_folder(self, folder: RunFolder) -> dict[str, Any]:
+        try:
+            undisturbed(folder.open)
+            self._prepare(folder)
+            return self._run(folder)
+        finally:
+            undisturbed(folder.close)
+
+    def _run(self, folder: RunFolder) -> dict[str, Any]:
+        """Train, and end: by one path, whatever interrupts it, and however often."""
+        self._takes_steps = True
+        results: dict[str, Any] = {}
+        while self._ending is None:
+            try:
+                interrupted = self._interrupts
+                results = self._cut_short() if interrupted else self._results(self._loop(folder))
+                self._finished = not interrupted
+                self._ending = Undisturbed(partial(self._write, folder, results))
+            except KeyboardInterrupt:
+                self._interrupts = True
+                if not self._done:
+                    raise
+        path = self._ending.result()
+        self.model.eval()
+        self._tell("on_save", path)
+        results["output_dir"] = str(path)
+        if self._finished:
+            self._tell("on_end", results)
+        self._heed()
+        return TrainingResults(results)
+
+    def _cut_short(self) -> dict[str, Any]:
+        """The results of a run that was interrupted."""
+        self._checked(float(self._losses[-1]))
+        return {"stopped": self._asked or _CTRL_C, "training_time": time.perf_counter() - self._started}
+
+    def _write(self, folder: RunFolder, results: dict[str, Any]) -> Path:
+        status = "finished" if self._finished else "interrupted"
+        return folder.finish(*self._stored(results), status=status)
+
+    def _heed(self) -> None:
+        """End here, where the run is to be interrupted."""
+        if self._interrupts:
+            raise KeyboardInterrupt
+
     def _prepare(self, folder: RunFolder) -> None:
         config = self.config
         self.device = resolve_device(config.device)
-        torch.manual_seed(config.seed)
-        torch.set_default_dtype(torch.float32)
-        # Numbers too small to matter, which processors take a hundred times longer for.
-        torch.set_flush_denormal(True)
+        self.generator = torch.Generator("cpu").manual_seed(config.seed)
+        # Read once: its vocabulary and its weights are of one version.
+        self._initial = None if config.init_from is None else read_initial(config.init_from)
         self.data = self.load_data()
+        self._heed()
         if type(self).build_source is not CalcGPTTrainer.build_source:
             # Batches from elsewhere: what was trained on cannot be told again from the config.
             self.data.identity = {**self.data.identity, "kind": "own source"}
         self.tokenizer = self.build_tokenizer(self.data)
         self.maxlen = self.data.longest(self.tokenizer, config)
         self.source = self.build_source(self.data, self.tokenizer, self.maxlen)
-        self.model = self.build_model(len(self.tokenizer), self.maxlen).to(self.device.torch).train()
+        self._heed()
+        network = self.build_model(len(self.tokenizer), self.maxlen)
+        self._classes = own_classes(
+            network, config.notation, [*self.data.tasks, *([config.task] if config.task else [])]
+        )
+        self.model = network.to(self.device.torch).train()
+        self._initial = None  # its weights need not stay in memory
+        if self.device.type != "cpu" and isinstance(self.model, GPT):
+            self.model.draw_from(torch.Generator(self.device.torch).manual_seed(config.seed))
         self.execution: Execution = plan(config, self.device, self.model)
         self.optimizer = self.build_optimizer(self.model)
         self._parameters = list(self.model.parameters())  # walking the modules takes a while each step
@@ -203,6 +298,8 @@ class CalcGPTTrainer:
         self.history = []
         self._heard_by = [MetricsFile(folder.metrics), *self.callbacks()]
         self._losses, self._done, self._drawn = list[Tensor](), 0, 0
+        folder.rehearse(*self._stored({}), checkpoints=bool(config.save_steps))
+        self._heed()
         self._started = time.perf_counter()
 
     def _count_steps(self) -> int | None:
@@ -215,20 +312,23 @@ class CalcGPTTrainer:
 
     def _loop(self, folder: RunFolder) -> str:
         """Take steps until one of the ends is reached; returns which."""
-        self._tell("on_start", self._facts())
+        self._tell("on_start", {**self._facts(), "notes": self._notes()})
         total, interval = self.total_steps, self._evaluation_interval()
         every = max(1, min((total or 2000) // 200, _RECORD))
         limit = self.config.max_seconds or math.inf
         while total is None or self._done < total:
             self._losses.append(self._step(self._done))
             self._done += 1
+            self._heed()
             if self._done % every == 0 or self._done == total:
                 self._log(every)
+            if self._asked:
+                return self._asked
             if interval and self._done % interval == 0 and self._done != total and self._validate():
                 return "target_exact_match"
             if self.config.save_steps and self._done % self.config.save_steps == 0 and self._done != total:
                 self._checked(float(self._losses[-1]))
-                self._tell("on_save", folder.save(*self._stored({})))
+                self._tell("on_save", undisturbed(lambda: folder.save(*self._stored({}))))
             if time.perf_counter() - self._started >= limit:
                 return "max_seconds"
         return "max_steps" if self.source.steps_per_epoch is None or total == self.config.max_steps else "epochs"
@@ -262,11 +362,20 @@ class CalcGPTTrainer:
 
     def _checked(self, loss: float) -> float:
         if not math.isfinite(loss):
-            raise CalcGPTError(
-                f"the loss is {loss} at step {self._done}: expected a finite number; try a lower learning_rate than "
-                f"{self.config.learning_rate}, or more warmup_steps"
-            )
+            raise CalcGPTError(f"the loss is {loss} at step {self._done}: expected a finite number; {self._advice()}")
         return loss
+
+    def _check_weights(self) -> None:
+        """Raise CalcGPTError unless every weight is a finite number: another model is nobody's to keep."""
+        for name, value in self.model.state_dict().items():
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise CalcGPTError(
+                    f"the weights {name} are not finite after step {self._done}: expected finite numbers; "
+                    f"{self._advice()}"
+                )
+
+    def _advice(self) -> str:
+        return f"try a lower learning_rate than {self.config.learning_rate}, or more warmup_steps"
 
     def _validate(self) -> bool:
         """Validate on held-out problems of the training range; true where the target is reached."""
@@ -275,7 +384,10 @@ class CalcGPTTrainer:
         return target is not None and found["exact_match"] is not None and found["exact_match"] >= target
 
     def _measure(self, limit: int | None = None) -> dict[str, Any]:
+        self._check_weights()
         found = self.evaluate(limit)
+        if isinstance(found["eval_loss"], float):
+            self._checked(found["eval_loss"])
         figures = {key: value for key, value in found.items() if key != "verdicts"}
         self._record("on_evaluation", {"step": self._done, **figures})
         return found
@@ -286,8 +398,13 @@ class CalcGPTTrainer:
         self._tell(event, record)
 
     def _tell(self, event: str, content: Any) -> None:
-        for listener in self._heard_by:
-            getattr(listener, event)(content)
+        for listener in self._heard_by[:]:
+            try:
+                getattr(listener, event)(content)
+            except Exception as error:  # somebody else's code: a run of hours does not end with it
+                name, reason = type(listener).__name__, str(error) or type(error).__name__
+                logger.warning("%s failed at %s and hears no more of this run: %s", name, event, reason)
+                self._heard_by.remove(listener)
 
     def _evaluation_interval(self) -> int | None:
         if not self.data.test:
@@ -309,6 +426,14 @@ class CalcGPTTrainer:
             **self.execution.facts(),
         }
 
+    def _notes(self) -> list[str]:
+        """What the run decided that the config does not say."""
+        notes = self.execution.notes(self.config)
+        warmup, total = self.config.warmup_steps, self.total_steps
+        if total is not None and warmup > total // 2:
+            notes.append(f"warm-up of {total // 2:,} steps in place of {warmup:,}: at most half of the run")
+        return notes
+
     def _results(self, stopped: str) -> dict[str, Any]:
         loss = self._checked(training_loss(self._losses, self.source.steps_per_epoch, self.config))
         found = self._measure()
@@ -327,13 +452,11 @@ class CalcGPTTrainer:
         }
 
     def _stored(self, results: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any], Tokenizer, dict[str, Any]]:
+        self._check_weights()
         state = {name: value.detach().cpu() for name, value in self.model.state_dict().items()}
-        run = describe_run(self.config, self.data, {**self._facts(), "steps": self._done}, results)
-        return state, self.model.config.to_dict(), self.tokenizer, run
-
-    def _saved(self, path: Path) -> None:
-        self.model.eval()
-        self._tell("on_save", path)
+        run = describe_run(self.config, self.data, {**self._facts(), "steps": self._done}, results, self._classes)
+        own = any(role in NETWORK for role in self._classes)
+        return state, self.model.config.to_dict(own), self.tokenizer, run
 
 
 def create_model_config(vocab_size: int, maxlen: int, training_config: TrainingConfig) -> GPTConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,34 @@ from calcgpt.arithmetic.scanning import scan
 from calcgpt.inference.decoding import decode
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.inference.verdicts import Verdicts, judge
+from calcgpt.model.classes import own_settings
 from calcgpt.model.gpt import GPT
+from calcgpt.runtime.device import without_autocast
 from calcgpt.tokens.encoding import encode_texts
 from calcgpt.tokens.tokenizer import Tokenizer
 from calcgpt.training.column_source import encode_columns
 from calcgpt.training.config import TrainingConfig
 from calcgpt.training.source import OptimizedDataset, on_device
 
+Pause = Callable[[], None]
 _SHOWN = 20  # problems that `shown_records` shows
 
 
+def _go_on() -> None:
+    pass
+
+
 def validate(
-    model: GPT, tokenizer: Tokenizer, config: TrainingConfig, maxlen: int, examples: Sequence[str]
+    model: GPT,
+    tokenizer: Tokenizer,
+    config: TrainingConfig,
+    maxlen: int,
+    examples: Sequence[str],
+    pause: Pause = _go_on,
 ) -> dict[str, Any]:
     """Loss, exact match, digit accuracy and verdicts on some examples; the model is left in training mode.
+
+    `pause` is called now and then; what it raises ends the validation.
 
     Returns eval_loss, exact_match and digit_accuracy (each None where there is nothing to measure it on: no examples,
     or text without an `=`, or without arithmetic), and verdicts. Of plain text, exact match is the share of lines that
@@ -38,17 +52,18 @@ def validate(
     if not examples:
         return _found(None, None, None, None)
     if config.notation.work == "columns":
-        return validate_columns(_solver(model, tokenizer, config), config, examples)
+        return validate_columns(_solver(model, tokenizer, config), config, examples, pause)
     if config.plain_text:
-        loss = mean_loss(model, OptimizedDataset(examples, maxlen, tokenizer, config.loss_on, config.notation))
-        match = text_match(model, tokenizer, examples)
+        dataset = OptimizedDataset(examples, maxlen, tokenizer, config.loss_on, config.notation)
+        loss = mean_loss(model, dataset, pause=pause)
+        match = text_match(model, tokenizer, examples, pause)
         model.train()
         return _found(loss, match, None, None)
     found, verdicts = scan(examples), None
     if len(found.problems) == len(examples):
-        verdicts = judge(_solver(model, tokenizer, config), found.problems)
+        verdicts = judge(_solver(model, tokenizer, config), found.problems, lambda *_: pause())
     dataset = OptimizedDataset(examples, maxlen, tokenizer, config.loss_on, config.notation)
-    loss = mean_loss(model, dataset)
+    loss = mean_loss(model, dataset, pause=pause)
     model.train()
     if verdicts is None:
         return _found(loss, None, None, None)
@@ -62,24 +77,28 @@ def _found(
     return {"eval_loss": loss, "exact_match": match, "digit_accuracy": accuracy, "verdicts": verdicts}
 
 
-def text_match(model: GPT, tokenizer: Tokenizer, examples: Sequence[str]) -> float | None:
+def text_match(model: GPT, tokenizer: Tokenizer, examples: Sequence[str], pause: Pause = _go_on) -> float | None:
     """The share of lines that the model completes word for word from their `=`; None where a line has none."""
     if not all("=" in example for example in examples):
         return None
     cuts = [example.index("=") + 1 for example in examples]
     prompts, lengths = encode_texts(tokenizer, [text[:cut] for text, cut in zip(examples, cuts, strict=True)])
-    completions = decode(model.eval(), torch.from_numpy(prompts), torch.from_numpy(lengths))
+    ids = torch.from_numpy(prompts), torch.from_numpy(lengths)
+    completions = decode(model.eval(), *ids, progress=lambda *_: pause())
     texts = CalcGPT.from_parts(model, tokenizer).texts(completions)
     ended = completions.ended.tolist()
     rows = zip(examples, cuts, texts, ended, strict=True)
     return sum(text == line[cut:] and end for line, cut, text, end in rows) / len(examples)
 
 
+@without_autocast
 @torch.no_grad()
-def validate_columns(solver: CalcGPT, config: TrainingConfig, examples: Sequence[str]) -> dict[str, Any]:
+def validate_columns(
+    solver: CalcGPT, config: TrainingConfig, examples: Sequence[str], pause: Pause = _go_on
+) -> dict[str, Any]:
     """`validate` for problems that are written in columns: `verdicts` are the answers, as `solve_batch` gives them."""
     expressions = [example.split("=")[0] for example in examples]
-    answers = solver.solve_batch(expressions)
+    answers = solver.solve_batch(expressions, progress=lambda *_: pause())
     total, count, digits = 0.0, 0, []
     for rows, problems in group([parse_columns(text) for text in expressions], config.notation.signed):
         written = [answers[row]["answer"] for row in rows.tolist()]
@@ -94,8 +113,9 @@ def validate_columns(solver: CalcGPT, config: TrainingConfig, examples: Sequence
     return _found(total / count, right / len(answers), add_places(digits), answers)
 
 
+@without_autocast
 @torch.no_grad()
-def mean_loss(model: GPT, dataset: OptimizedDataset, size: int = 512) -> float:
+def mean_loss(model: GPT, dataset: OptimizedDataset, size: int = 512, pause: Pause = _go_on) -> float:
     """The mean over every token that bears a loss, `size` examples at a time; the model is left in evaluation mode."""
     model.eval()
     total, count = 0.0, 0
@@ -103,6 +123,7 @@ def mean_loss(model: GPT, dataset: OptimizedDataset, size: int = 512) -> float:
         batch = model.batch(ids.to(model.device), labels.to(model.device))
         total += float(model.loss(batch)) * len(batch.targets)
         count += len(batch.targets)
+        pause()
     return total / count
 
 
@@ -136,5 +157,7 @@ def _records(answers: list[dict[str, Any]], solutions: list[str]) -> list[dict[s
 
 
 def _solver(model: GPT, tokenizer: Tokenizer, config: TrainingConfig) -> CalcGPT:
-    tasks = [config.task.to_dict()] if config.task else []
-    return CalcGPT.from_parts(model, tokenizer, {"config": config.to_dict(), "data": {"tasks": tasks}})
+    tasks = [config.task] if config.task else []
+    data = {"tasks": [task.to_dict() for task in tasks]}
+    run = {"config": config.to_dict(), "data": data, "classes": own_settings(config.notation, tasks)}
+    return CalcGPT.from_parts(model, tokenizer, run, [type(config.notation), *map(type, tasks)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from calcgpt.arithmetic.operations import OPERATIONS
-from calcgpt.arithmetic.parsing import example_groups, parse_example, parse_expression, write_expression
+from calcgpt.arithmetic.operations import OPERATIONS, Operation, register, unregister
+from calcgpt.arithmetic.parsing import example_groups, parse_example, parse_expression, tidy, write_expression
 from calcgpt.errors import DataError, UnsupportedProblem
 
 OPERAND = st.one_of(st.integers(-1000, 1000), st.integers(-(10**40), 10**40))
@@ -161,3 +163,47 @@ def test_groups_of_many_lines(lines: list[str]) -> None:
             assert f"{a}{symbol}{second}={answer}" == line
         else:
             assert line not in ("1+1=2", "5-(-3)=8")
+
+
+FORMS = [
+    "12-34",
+    "\ufeff12-34",
+    "12-34\r\n",
+    "12-34\r",
+    " 12-34\t",
+    "12−34",
+    "１２－３４",
+    "12 - 34\u3000",
+    "\n12-34\n\n",
+]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_a_text_is_read_in_one_way_wherever_it_comes_from(tmp_path: Path, text: str) -> None:
+    from calcgpt.arithmetic.columns import parse_columns
+    from calcgpt.arithmetic.reading import load_dataset
+    from calcgpt.evaluation.subjects import _read
+
+    assert parse_expression(text) == ("-", 12, 34) and parse_columns(text) == ("-", (12, 34))
+    assert tidy(text).replace(" ", "") == "12-34"
+    answer = text.replace("12", "").replace("１２", "").replace(" ", "")
+    assert _read(answer, 10) == "-34"
+    if "12 - 34" not in text and not text.startswith("\n"):  # in a data file these are errors
+        line = text.replace("34", "34=−22").replace("４", "４=−22")
+        (tmp_path / "data.txt").write_bytes(f"{line}\r\n \r\n\r\n".encode())
+        assert load_dataset(tmp_path / "data.txt") == ["12-34=-22"]
+
+
+def test_what_an_operator_of_ones_own_is_written_with_stays() -> None:
+    register(Operation("×", "cross", lambda a, b: a * b + 1))
+    try:
+        assert parse_expression("3×4") == ("×", 3, 4) and parse_expression("3−4") == ("-", 3, 4)
+    finally:
+        unregister("×")
+    assert parse_expression("3×4") == ("*", 3, 4)
+
+
+@pytest.mark.parametrize("text", ["7÷2", "3²", "١+٢", "1–2", "1\u200b+2"])
+def test_what_could_mean_something_else_is_refused(text: str) -> None:
+    with pytest.raises((DataError, UnsupportedProblem)):
+        parse_expression(text)

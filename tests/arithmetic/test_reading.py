@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import shutil
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,11 +17,11 @@ from hypothesis import strategies as st
 
 from calcgpt.arithmetic import reading
 from calcgpt.arithmetic.parsing import parse_example
-from calcgpt.arithmetic.reading import find_dataset, load_dataset
+from calcgpt.arithmetic.reading import find_dataset, load_dataset, read_dataset
 from calcgpt.arithmetic.scanning import explain, scan
 from calcgpt.errors import DataError
 
-BAD = b"1+1=3\nabc\n1+1=2\n 1+1=2\n7//0=1\n1+1\n\n\xff1+1=2\n12 + 3=15\n2^2=4\n5-(-3)=8\n"
+BAD = b"1+1=3\nabc\n1+1=2\n1 +1=2\n7//0=1\n1+1\n\n\xff1+1=2\n12 + 3=15\n2^2=4\n5-(-3)=8\n"
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def test_every_invalid_line_is_listed_at_once(file: Path) -> None:
         f"{file}: 9 of 11 lines are invalid; mend them, or train without them: --skip-invalid (skip_invalid=True)",
         f"{file}:1: 1+1=3: 1+1 is 2",
         f"{file}:2: 'abc': no '=': expected an example such as 12+34=46",
-        f"{file}:4: ' 1+1=2': not canonical: expected 1+1=2",
+        f"{file}:4: '1 +1=2': not canonical: expected 1+1=2",
         f"{file}:5: 7//0 is not defined",
         f"{file}:6: '1+1': no '=': expected an example such as 12+34=46",
         f"{file}:7: an empty line: expected an example such as 12+34=46",
@@ -120,7 +123,7 @@ def test_files_that_cannot_be_read(file: Path, monkeypatch: pytest.MonkeyPatch) 
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(reading, "read_once", refuse)
     assert message(file) == f"cannot read {file}: Permission denied"
 
 
@@ -186,3 +189,36 @@ def test_no_file_raises_anything_else(tmp_path_factory: pytest.TempPathFactory, 
     for how in ({}, {"skip_invalid": True}, {"plain_text": True}, {"plain_text": True, "skip_invalid": True}):
         with suppress(DataError):
             assert load_dataset(path, **how)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\n\n\n", "\r\n \r\n", "\n\t\n"])
+def test_the_end_of_a_file_is_no_line(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "data.txt"
+    path.write_bytes(f"1+1=2\n2+2=4{end}".encode())
+    assert load_dataset(path) == ["1+1=2", "2+2=4"]
+    assert load_dataset(path, plain_text=True) == ["1+1=2", "2+2=4"]
+
+
+def test_a_blank_line_in_between_is_an_invalid_one(tmp_path: Path) -> None:
+    path = tmp_path / "data.txt"
+    path.write_text("1+1=2\n\n2+2=4\n")
+    with pytest.raises(DataError, match="data.txt:2: an empty line"):
+        load_dataset(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes like these are POSIX's")
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    path, data = tmp_path / "pipe", b"1+1=2\n2+2=4\n"
+    os.mkfifo(path)
+    threading.Thread(target=path.write_bytes, args=(data,), daemon=True).start()
+    dataset = read_dataset(path)
+    assert dataset.examples == ["1+1=2", "2+2=4"] and not dataset.rereadable
+    assert dataset.sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "\ud800", "data.txt/x"])
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data.txt").write_text("1+1=2")
+    with pytest.raises(DataError, match="no data file") as caught:
+        load_dataset(tmp_path / name)
+    assert len(str(caught.value).splitlines()) == 1

@@ -155,3 +155,10 @@ def test_estimates() -> None:
     assert sampled["expressions"] == 1000
     huge = DatasetSpec(("*",), min_digits=2000, max_digits=2000).estimate()
     assert huge["expressions"] == (9 * 10**1999) ** 2 and huge["seconds"] > 10**100
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**20])
+def test_a_seed_has_one_range(seed: int) -> None:
+    with pytest.raises(ConfigError, match="seed"):
+        DatasetSpec(count=5, seed=seed)
+    assert DatasetSpec(count=5, seed=2**63 - 1).seed == 2**63 - 1

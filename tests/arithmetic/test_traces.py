@@ -235,3 +235,14 @@ def test_an_answer_has_a_place_of_its_own_for_each_digit(shape: Shape) -> None:
 def test_the_examples_of_the_docstrings() -> None:
     found = doctest.testmod(module)
     assert found.attempted > 8 and not found.failed
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("widths", [(1, 1), (3, 3), (5, 2), (2, 4), (4, 4, 4)])
+@pytest.mark.parametrize("symbol", ["+", "-", "*", "//", "%"])
+def test_the_length_of_a_completion_is_known_without_writing_it(
+    symbol: str, widths: tuple[int, ...], signed: bool
+) -> None:
+    if (len(widths) == 2 or (symbol == "+" and not signed)) and (symbol not in "+-" or len(set(widths)) == 1):
+        shape = Shape(symbol, widths, signed)
+        assert module.length(shape) == len(template(shape))

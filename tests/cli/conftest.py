@@ -21,8 +21,9 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder, and output that is no terminal and 80 columns wide."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CALCGPT_DEBUG"):
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CALCGPT_DEBUG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("PYTHONPATH", str(_ROOT))
     return tmp_path
 
@@ -48,7 +49,7 @@ def in_terminal() -> Callable[..., tuple[int, str]]:
 
     def run(*arguments: str, typed: tuple[str, ...] = ()) -> tuple[int, str]:
         main, side = pty.openpty()
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", "LINES": "24"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "LINES": "24"}
         line = [sys.executable, "-m", "calcgpt", *arguments]
         process = subprocess.Popen(line, stdin=side, stdout=side, stderr=side, env=environment, close_fds=True)
         os.close(side)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +40,8 @@ def _name(model: Path) -> str:
 
 
 def _rows(shown: str) -> list[list[str]]:
-    lines = [line for line in shown.splitlines() if line.startswith("│")]
-    return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+    """The lines of tables, cell by cell."""
+    return [cells for line in shown.splitlines() if len(cells := re.split(r" {2,}", line.strip())) > 3]
 
 
 def test_the_standard_suite_is_meant(tiny_model: Path, own_folder: Path, report: Any, capsys: Output) -> None:
@@ -50,11 +51,14 @@ def test_the_standard_suite_is_meant(tiny_model: Path, own_folder: Path, report:
     assert f"{tiny_model}: suite standard, version 1, seed 0: {told['problems']} problems" in caught.out
     assert caught.err == "" and max(map(len, caught.out.splitlines()[1:])) <= 120
     rows = _rows(caught.out)
+    assert rows.pop(0)[:3] == ["operation", "problems", "right"]
     assert [row[:3] for row in rows[:2]] == [
         [row["operation"], str(row["problems"]), str(row["right"])] for row in told["operations"]
     ]
     assert sum(int(row[1]) for row in rows[:2]) == told["problems"]
-    assert {row[0] for row in rows} >= {"+", "-", "99...9 + 1", "spaces", "equal operands"}
+    wrong = {row["case"] for row in told["cases"] if row["right"] < row["problems"]}
+    assert {row[0] for row in rows} >= wrong and len(wrong) < len(told["cases"])
+    assert "every other special case (" in caught.out
     assert f"{told['right']} of {told['problems']} right" in caught.out
     for name, title in (("trained_on", "trained on"), ("never_seen", "never seen")):
         assert f"{title}: {told[name]['right']} of {told[name]['problems']} right" in caught.out
@@ -76,7 +80,7 @@ def test_every_problem_with_what_was_trained_on_apart(tiny_model: Path, report: 
     assert main(["evaluate", str(tiny_model), "--exhaustive"]) == 0
     shown = capsys.readouterr().out
     assert "every problem of its range: 200 problems" in shown
-    assert [row[:2] for row in _rows(shown)][:2] == [["+", "100"], ["-", "100"]]
+    assert [row[:2] for row in _rows(shown)][1:3] == [["+", "100"], ["-", "100"]]
     told = report("--exhaustive")
     for name, title in (("trained_on", "trained on"), ("never_seen", "never seen")):
         assert f"{title}: {told[name]['right']} of {told[name]['problems']} right" in shown
@@ -149,8 +153,10 @@ def test_several_models(tiny_model: Path, own_folder: Path, report: Any, capsys:
     assert main(["evaluate", *copies, "--exhaustive", "--require", "1", "--folder", "here"]) == 1
     caught = capsys.readouterr()
     rows = _rows(caught.out)
-    assert [row[2] for row in rows if row[2]] == [str(told[0]["right"])] * 2
-    assert "".join(row[0] for row in rows) == "".join(copies), "folded and not cut"
+    assert [row[:3] for row in rows[1:3]] == [
+        [name, str(told[0]["problems"]), str(told[0]["right"])] for name in copies
+    ]
+    assert "all of them: trained on + - of 0 to 9, " in caught.out, "how they were trained"
     assert caught.err.count("\n") == 2 and caught.err.count("below 1.0") == 2
     assert (own_folder / "here" / "one" / "report.json").exists() and (own_folder / "here" / "two").exists()
 
@@ -243,7 +249,7 @@ def test_in_a_terminal(tiny_model: Path, in_terminal: Callable[..., tuple[int, s
         (["nothing"], "there is no model 'nothing'"),
         (["--count", "0"], "--count must be at least 1, not 0"),
         (["--count", "many"], "--count must be a whole number"),
-        (["--seed", "-1"], "--seed must be 0 or more, not -1"),
+        (["--seed", "-1"], "--seed must be a whole number of 0 to 2^63 - 1, not -1"),
         (["--require", "2"], "--require must be a share of 0 to 1, not 2.0"),
         (["--require", "-0.5"], "--require must be a share of 0 to 1, not -0.5"),
         (["--require", "nan"], "--require must be a share of 0 to 1, not nan"),
@@ -267,6 +273,7 @@ def test_in_a_terminal(tiny_model: Path, in_terminal: Callable[..., tuple[int, s
         (["MODEL", "--folder", "MODEL"], "--folder: expected a folder for evaluations, not "),
         (["MODEL", "--report", "x", "--table", "x"], "--report and --table would both be written to x"),
         (["MODEL", "--suite", "quick", "--table", "taken/x.csv"], "--table: cannot write taken/x.csv"),
+        (["MODEL", "--suite", "quick", "--table", "x.xlsx"], "a table is written as CSV, not as .xlsx"),
         (["MODEL", "--suite", "quick", "--report", "."], "--report: cannot write .: a folder stands"),
         (["MODEL", "--suite", "quick", "--plots", "taken"], "--plots: cannot write taken"),
         (["MODEL", "--suite", "quick", "--folder", "taken"], "cannot write the evaluation to taken"),
@@ -305,3 +312,11 @@ def test_other_settings_of_a_suite_have_folders_of_their_own(own_folder: Path, r
     }
     assert len(files) == 5, "seed 0 is the suite's own"
     assert all((own_folder / file).exists() for file in files)
+
+
+def test_what_would_all_be_refused_is_one_line_at_once(tiny_model: Path, own_folder: Path, capsys: Output) -> None:
+    for arguments in (["--suite", "quick", "--digits", "596519"], ["--digits", "7"]):
+        assert main(["evaluate", str(tiny_model), "--device", "cpu", *arguments]) == 2
+        caught = capsys.readouterr()
+        assert caught.out == "" and caught.err.count("\n") == 1 and "cannot be asked" in caught.err
+    assert not (own_folder / "evaluations").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -49,11 +50,40 @@ def test_a_grid_shows_its_worst_cells(stub: Any, capsys: Output) -> None:
     assert "* up to 3 x 3 digits: 6 of 9 cells all right" in capsys.readouterr().out
 
 
-def test_a_long_table_is_cut_aloud(stub: Any, capsys: Output) -> None:
-    row = {**row_of([5, 5, 0, 0]), "operation": "+"}
+def test_what_is_all_right_is_a_line_and_what_is_not_a_row(stub: Any, capsys: Output) -> None:
+    right, wrong = ({**row_of([5, count, 0, 0]), "operation": "+"} for count in (5, 4))
     report = evaluate(stub(Task(("+",), 0, 9)), "quick")
-    show([{**report, "carries": [{**row, "chain": length} for length in range(60)]}])
-    assert "... and 20 rows more, 20 of them all right" in capsys.readouterr().out
+
+    def shown(chains: list[dict[str, Any]]) -> list[str]:
+        show([{**report, "carries": chains}])
+        return capsys.readouterr().out.splitlines()
+
+    lines = shown([{**right, "chain": chain} for chain in range(60)])
+    assert "every carry chain from 0 to 59: all right" in lines and "by carry chain" not in lines
+    lines = shown([{**(wrong if chain == 7 else right), "chain": chain} for chain in range(60)])
+    at = lines.index("by carry chain")
+    assert lines[at + 2].split()[:4] == ["+", "7", "5", "4"]
+    assert lines[at + 3] == "every other carry chain (0 to 6, 8 to 59 of +): all right"
+    lines = shown([{**wrong, "chain": chain} for chain in range(60)])
+    assert "... and 20 more that are not all right" in lines and not any("every other" in line for line in lines)
+    lines = shown([{**right, "chain": 3}, {**right, "chain": 3, "operation": "-"}, {**right, "chain": 5}])
+    assert "every carry chain (3, 5 of +; 3 of -): all right" in lines
+
+
+def test_colour_says_what_the_words_say_and_can_be_turned_off(
+    stub: Any, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    report = evaluate(stub(Task(("+",), 0, 99), wrong=lambda problems: problems.carries() > 0), "exhaustive")
+    shown = {}
+    for name in ("FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.setenv(name, "1")
+        monkeypatch.setenv("TERM", "xterm-256color")
+        show([report])
+        shown[name] = capsys.readouterr().out
+    assert "\x1b[31m" in shown["FORCE_COLOR"] and "\x1b[32m" in shown["FORCE_COLOR"]
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown["NO_COLOR"])
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown["FORCE_COLOR"])
+    assert plain == re.sub(r"\x1b\[[0-9;]*m", "", shown["NO_COLOR"]) and max(map(len, plain.splitlines())) <= 80
 
 
 def test_refused_ones_and_slow_ones(stub: Any, capsys: Output) -> None:

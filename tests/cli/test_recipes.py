@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,14 @@ Output = pytest.CaptureFixture[str]
 
 def test_the_list_names_each_with_its_description(capsys: Output) -> None:
     assert main(["recipes"]) == 0
-    shown = capsys.readouterr().out
-    for name in recipe_names():
-        assert f"\n{name} " in f"\n{shown}"
-        assert " ".join(load_recipe(name).description.split()) in " ".join(shown.split())
-    assert max(map(len, shown.splitlines())) < 80
+    lines = [re.split(r" {2,}", line) for line in capsys.readouterr().out.partition("\n\n")[0].splitlines()]
+    assert lines == [[name, " ".join(load_recipe(name).description.split())] for name in recipe_names()]
+
+
+def test_in_a_terminal_descriptions_wrap_and_names_do_not(in_terminal: Callable[..., tuple[int, str]]) -> None:
+    code, screen = in_terminal("recipes")
+    assert code == 0 and all(f"\n{name} " in f"\n{screen}" for name in recipe_names())
+    assert max(map(len, screen.splitlines())) <= 80
 
 
 def test_one_reads_back_as_the_recipe_it_shows(own_folder: Path, capsys: Output) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,8 @@ def test_every_field_is_a_flag_and_documented(capsys: pytest.CaptureFixture[str]
         if name not in ("task", "notation", "positions"):
             assert f"--{name.replace('_', '-')}" in shown
         assert not isinstance(value, dict) or all(f"--{name}.{key.replace('_', '-')}" in shown for key in value)
-    documented = (TrainingConfig.__doc__ or "").split("Args:")[1]
-    assert all(f"        {entry.name}: " in documented for entry in dataclasses.fields(TrainingConfig))
+    documented = inspect.cleandoc(TrainingConfig.__doc__ or "").split("Args:")[1]  # Python 3.13 has dedented it already
+    assert all(f"    {entry.name}: " in documented for entry in dataclasses.fields(TrainingConfig))
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -146,7 +147,7 @@ def test_help_shows_the_recipes_defaults_whatever_else_is_wrong(capsys: pytest.C
         ("--task.max-value 9", "set max_steps or max_seconds"),
         ("--task.operations ^ --max-steps 3", "must be some of + - * // %"),
         ("--loss-on questions", "invalid choice 'questions'"),
-        ("--seeds 0", "--seeds must be at least 1, not 0"),
+        ("--seeds 0", "--seeds must be 1 to 1,000, not 0"),
     ],
 )
 def test_what_cannot_work_is_one_line(line: str, expected: str) -> None:

@@ -4,47 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from html.parser import HTMLParser
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import pytest
 
-from calcgpt.evaluation.explain import Explanation, Token, WrittenToken
+from calcgpt.evaluation.explain import Explanation, Token, WrittenToken, explain
 from calcgpt.evaluation.explain_page import page, shown_tokens, title_of
-from calcgpt.evaluation.report_text import percent_text
+from calcgpt.inference.solver import CalcGPT
 
-VOID = {"meta", "rect", "br"}
-
-
-class Reader(HTMLParser):
-    """Checks that what is opened is closed, and keeps tags with their attributes, and the text of cells."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and data.strip():
-            self.texts.append((self.open[-1], data.strip()))
-
-    def of(self, tag: str) -> list[str]:
-        return [text for name, text in self.texts if name == tag]
+Reader = Callable[[str], Any]
 
 
 def explanation(prompt: int = 4, **changes: object) -> Explanation:
@@ -64,67 +33,105 @@ def explanation(prompt: int = 4, **changes: object) -> Explanation:
     return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
 
 
-def test_it_shows_every_weight_and_probability() -> None:
+def test_it_shows_weights_and_probabilities(read_page: Reader) -> None:
     told = explanation()
-    read = Reader(page(told, "models/x"))
-    assert read.of("h1") == ["8+5 = 14"] and "wrong: it is 13" in " ".join(read.of("p"))
+    read = read_page(page(told, "models/x"))
+    assert read.of("h1") == ["8+5 = 14"] and "Wrong: it is 13, confidence 74.00%." in read.of("p")
     expected = [
         f"{weight:.0%}"[:-1]
         for index in (0, 1)
-        for weight in told.attention[:, :, index, : 4 + index].flatten().tolist()
+        for column in range(4 + index)
+        if told.attention[:, :, index, column].max() >= 0.1
+        for weight in told.attention[:, :, index, column].flatten().tolist()
         if weight >= 0.01
     ]
-    assert read.of("td") == expected
-    assert [text for text in read.of("th") if text.startswith("layer")] == [
-        f"layer {layer}, head {head}" for _ in (0, 1) for layer in (1, 2) for head in (1, 2)
-    ]
-    assert [text for text in read.of("text") if "%" in text] == ["75.00%", "20.00%", "5.00%", ">99.99%", "<0.01%"]
-    assert "units (wrong: it is 3)" in read.of("h2") and "tens" in read.of("h2")
+    cells = [text for text in read.of("td") if text.isdecimal()][2:]  # after both answers
+    assert cells == expected and len(cells) > 20
+    assert [text for text in read.of("td") if "%" in text] == ["75.00%", ">99.99%"]
+    assert "20.00% (right)," in read.text and "Rivals, each <0.01%: 2" in read.text
+    assert "units" in read.of("td") and "tens" in read.of("td")
+    mean = told.attention[:, :, 0].mean((0, 1))
+    assert f"looked most at {mean.argmax()} token {mean.argmax()}, {mean.max():.0%}" in read.text
 
 
-def test_it_refers_to_nothing_outside() -> None:
+def test_wrong_digits_are_marked_in_words_too(read_page: Reader) -> None:
+    html = page(explanation(), "models/x")
+    read = read_page(html)
+    assert read.of("mark") == ["3", "4", "✗ it is 3", "✗ it is 3"], "the answer, the overview, the token's details"
+    assert read.of("sup") == ["✗"], "and among what was written"
+    assert html.count("<details open>") == 1, "what is wrong is unfolded"
+    right = explanation(answer="13", is_correct=True)
+    right = dataclasses.replace(right, written=tuple(dataclasses.replace(t, expected=None) for t in right.written))
+    assert "mark" not in read_page(page(right, "x")).tags and "Right, confidence 74.00%." in page(right, "x")
+
+
+def test_the_overview_comes_first_and_labels_once(read_page: Reader) -> None:
+    html = page(explanation(), "models/x")
+    read = read_page(html)
+    assert read.of("h2") == ["What it read and wrote", "Overview", "Token by token"]
+    overview = html[html.index("<h2>Overview") : html.index("<h2>Token by token")]
+    assert overview.count("<text") == 5, "a label for each token that is read, once"
+    assert "writing-mode" not in html
+
+
+def test_the_picture_has_every_share_of_attention() -> None:
+    told = explanation()
+    attention = np.zeros_like(told.attention)
+    attention[..., 0, 2], attention[..., 1, :2] = 1.0, 0.5
+    html = page(dataclasses.replace(told, attention=attention), "x")
+    assert '<path class="w10" d="M2 0h1"/>' in html and '<path class="w6" d="M0 0h2"/>' in html, "neighbours are joined"
+
+
+def test_it_refers_to_nothing_outside(read_page: Reader) -> None:
     text = page(explanation(), "models/x")
     assert not re.search(r"https?:|//[a-z]|<script|<link|<img|@import|url\(", text)
-    policy = [attributes for tag, attributes in Reader(text).tags if "http-equiv" in attributes]
-    assert "default-src 'none'" in str(policy)
-    links = {attributes["href"] for tag, attributes in Reader(text).tags if tag == "a"}
-    assert links == {f"#{attributes['id']}" for tag, attributes in Reader(text).tags if tag == "section"}
+    assert "default-src 'none'" in text
+    read = read_page(text)
+    assert set(read.references) == {"#t0", "#t1"} == {f"#{name}" for name in read.ids}
 
 
-def test_what_a_person_or_a_model_wrote_is_escaped() -> None:
-    bad = "<script>\"&'"
+def test_what_a_person_or_a_model_wrote_is_escaped(read_page: Reader) -> None:
+    bad = "<script>\"&'\u202e"
+    shown = "<script>\"&'\\u202e"
     written = WrittenToken(bad, bad, 0.5, ((bad, 0.25),), (0,), False, bad + "1")
     told = explanation(problem=bad, answer=bad, solution=bad, written=(written,))
     told = dataclasses.replace(told, prompt=(Token(bad, bad),), attention=np.ones((1, 1, 1, 1), np.float32))
     text = page(told, bad)
-    assert "<script" not in text
-    read = Reader(text)
-    assert read.of("h1") == [f"{bad} = {bad}"] and bad in read.of("text") and not read.of("script")
+    assert "<script" not in text and "\u202e" not in text
+    read = read_page(text)
+    assert read.of("h1") == [f"{shown} = {shown}"] and shown in read.of("text")
+    titles = [attributes["title"] for _, attributes in read.attributes if "title" in attributes]
+    assert titles == [shown]
 
 
-def test_all_tokens_or_the_answers() -> None:
+def test_all_tokens_or_the_answers(read_page: Reader) -> None:
     told = explanation()
     assert shown_tokens(told, False) == [0, 1] and shown_tokens(told, True) == [0, 1, 2]
-    assert page(told, "x", every=True).count("<section") == 3
+    assert page(told, "x", every=True).count("<details") == 3
     mute = explanation(answer=None, written=tuple(dataclasses.replace(t, places=()) for t in told.written))
-    assert shown_tokens(mute, False) == [0, 1, 2] and "is no number" in page(mute, "x")
+    assert shown_tokens(mute, False) == [0, 1, 2] and "What it wrote is no number." in read_page(page(mute, "x")).text
 
 
-def test_of_many_tokens_those_that_count_are_shown() -> None:
-    told = explanation(prompt=60)
+def test_of_many_tokens_those_that_count_are_shown(read_page: Reader) -> None:
+    told = explanation(prompt=200)
     attention = np.zeros_like(told.attention)
     attention[..., 7], attention[..., 50], attention[..., 3] = 0.9, 0.095, 0.005
-    read = Reader(page(dataclasses.replace(told, attention=attention), "x"))
-    assert [text for text in read.of("span") if text.startswith("token")][:2] == ["token 7", "token 50"]
-    assert "58 more tokens get at most 0.50% of a head together." in read.of("p")
+    read = read_page(page(dataclasses.replace(told, attention=attention), "x"))
+    assert read.of("text") == ["7", "0"], "token 7 and token 50"
+    assert "199 tokens that hardly any attention went to are left out." in read.of("p")
+    assert read.text.count("All other tokens together get at most 10.00% of a head.") == 2
 
 
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.0, "0.00%"), (1e-9, "<0.01%"), (0.0001, "0.01%"), (0.5, "50.00%"), (0.99999, ">99.99%"), (1.0, "100.00%")],
-)
-def test_percentages_do_not_overstate(share: float, text: str) -> None:
-    assert percent_text(share) == text
+def test_a_long_explanation_stays_small(read_page: Reader) -> None:
+    told = explain(CalcGPT("calculator"), "123//7")
+    html = page(told, "calculator", every=True)
+    assert len(told.written) > 70 and len(html.encode()) < 150_000
+    assert read_page(html).tags.count("details") == len(told.written)
+
+
+def test_a_notebook_shows_an_explanation() -> None:
+    assert explanation()._repr_html_() == page(explanation())._repr_html_()
+    assert explanation()._repr_html_().startswith("<iframe srcdoc=")
 
 
 def test_titles() -> None:

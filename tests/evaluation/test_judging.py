@@ -22,7 +22,7 @@ from calcgpt.inference.solver import CalcGPT
 
 Stub = Callable[..., Any]
 TASK = Task(("+", "-"), 0, 30, negative_results=True)
-KEYS = ["model", "suite", "version", "seed", "description", "parts", "complete", "parameters", "unseen"]
+KEYS = ["model", "suite", "version", "seed", "description", "parts", "complete", "parameters", "unseen", "run"]
 KEYS += [
     "problems",
     "right",

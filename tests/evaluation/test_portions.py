@@ -18,9 +18,11 @@ from calcgpt.arithmetic.task import Task
 from calcgpt.errors import ConfigError
 from calcgpt.evaluation import portions as portions_module
 from calcgpt.evaluation.cases import VARIANTS
+from calcgpt.evaluation.judging import check_askable
 from calcgpt.evaluation.portions import Drawer
 from calcgpt.evaluation.subjects import subject_of
 from calcgpt.evaluation.suites import Part, Suite, load_suite
+from calcgpt.tokens.scheme import Positions
 
 PLAIN = {
     "0 to 99, nothing below 0": Task(("+", "-"), 0, 99, negative_results=False),
@@ -345,3 +347,56 @@ def test_many_problems_are_drawn_in_blocks(
                 batches = [batch for batch in batches if batch.cases and batch.cases[0] == "brackets"]
             asked = texts(batches)
             assert len(asked) == len(set(asked)) == 230, name
+
+
+# What would all be refused
+
+
+@pytest.mark.parametrize("kind", ["lengths", "uniform", "carry", "adversarial", "robustness"])
+def test_what_would_be_drawn_for_long_only_to_be_refused_is_refused_at_once(
+    kind: str, stub: Any, columns_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("draw", "draw_exactly", "draw_cascades", "edge_cases", "adversarial"):
+        monkeypatch.setattr(portions_module, name, lambda *_, **__: pytest.fail("something was drawn"))
+    suite = Suite("x", (Part(kind, 1000, ("200000",), operations=("+",)),))
+    with pytest.raises(ConfigError, match=r"cannot be asked \+ of 200000 digits: this model has 40 positions"):
+        Drawer(subject_of(stub(Task(("+",), 0, 999))), suite, None).portions()
+    learned = columns_of(scheme=Positions("coupled", "learned", max_id=20), operations=["+"], max_operands=2)
+    with pytest.raises(ConfigError, match=r"cannot be asked .* this model has 20 position ids"):
+        Drawer(subject_of(learned), suite, None).portions()
+    assert Drawer(subject_of(columns_of()), suite, None).portions(), "it can be asked these"
+
+
+def test_what_does_not_fit_into_memory_is_refused_at_once(columns_of: Any) -> None:
+    suite = Suite("x", (Part("lengths", 1000, ("900000",), operations=("*",)),))
+    with pytest.raises(ConfigError, match=r"cannot be asked \* of 900000 digits: .* not memory enough"):
+        Drawer(subject_of(columns_of()), suite, None).portions()
+
+
+def test_a_grid_has_not_more_cells_than_can_be_listed(columns_of: Any) -> None:
+    suite = Suite("x", (Part("grid", 1, ("596519",)),))
+    with pytest.raises(ConfigError, match=r"a grid of at most 1,048,576 cells, not 596,519 × 596,519"):
+        Drawer(subject_of(columns_of()), suite, None).portions()
+
+
+def test_a_suite_of_which_all_is_refused_and_one_of_which_some_is(stub: Any) -> None:
+    narrow = stub(Task(("+",), 0, 99), notation=Notation(2, 3))
+    all_of_it, some = (Suite("x", (Part("lengths", 5, digits),)) for digits in (("3", "20"), ("2", "20")))
+    with pytest.raises(ConfigError, match=r"cannot be asked \+ of 3 digits: .* the suite x has nothing else to ask"):
+        check_askable(narrow, all_of_it)
+    check_askable(narrow, some)
+
+
+def test_long_problems_are_drawn_a_few_at_a_time(columns_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite, sizes = Suite("x", (Part("lengths", 40, ("500",), operations=("+",)),)), []
+    (portion,) = Drawer(subject_of(columns_of()), suite, None).portions()
+    monkeypatch.setattr(portions_module, "_HELD", 10_000)
+    draw = portions_module.draw
+
+    def counted(shape: Any, size: int, *rest: Any) -> Any:
+        sizes.append(size)
+        return draw(shape, size, *rest)
+
+    monkeypatch.setattr(portions_module, "draw", counted)
+    assert sum(len(batch.problems) for batch in portion.batches()) == 40
+    assert set(sizes) == {10}

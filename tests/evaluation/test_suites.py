@@ -110,8 +110,13 @@ def test_changes_reach_every_part() -> None:
         ("{parts: [{kind: carry}], name: 5}", "name"),
         ("{parts: [{kind: carry}], name: ../../x}", "name"),
         ("{parts: [{kind: carry}], description: [1]}", "description"),
-        ("{parts: [", "no YAML"),
-        ("? [1]\n: 2", "no YAML"),
+        ("{parts: [", "bad.yaml:1: is not YAML"),
+        ("? [1]\n: 2", "bad.yaml:1: a key must be one word"),
+        ("parts: 2020-99-99", "expected a suite with parts"),
+        ('parts: [{kind: !!int "x"}]', "bad.yaml:1: expected int, not 'x'"),
+        ('parts: !!timestamp "x"', "bad.yaml:1: the tag '!!timestamp'"),
+        ("parts:\n- {kind: carry, count: " + "9" * 5000 + "}", "bad.yaml:2: expected int"),
+        ("parts: " + "[" * 2000, "bad.yaml:1: expected lists and mappings at most 40 deep"),
     ],
 )
 def test_what_cannot_be_a_suite_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -148,7 +153,9 @@ def test_a_suite_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "latin.yml").write_bytes(b"\xff\xfe\x00")
     for one in (name, "folder.yaml", "latin.yml"):
-        with pytest.raises(ConfigError, match="there is no suite|cannot read the suite") as caught:
+        with pytest.raises(
+            ConfigError, match="there is no suite|cannot read the suite|latin.yml:1: not UTF-8"
+        ) as caught:
             load_suite(one)
         assert "\n" not in str(caught.value)
 

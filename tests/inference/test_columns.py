@@ -18,7 +18,9 @@ from calcgpt.errors import ConfigError, UnsupportedProblem
 from calcgpt.inference import columns
 from calcgpt.inference.choosing import Completions
 from calcgpt.inference.columns import ask, trained_shape
+from calcgpt.inference.results import was_cut
 from calcgpt.inference.solver import CalcGPT
+from calcgpt.inference.watch import Watch
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.tokens.places import place_shape
@@ -314,3 +316,98 @@ def test_completions_need_no_arithmetic(shape: Shape, monkeypatch: pytest.Monkey
     found = ask(solver, problems).completions
     assert torch.equal(found.tokens, expected.tokens) and torch.equal(found.lengths, expected.lengths)
     assert torch.equal(found.log_probabilities, expected.log_probabilities)
+
+
+# Limits
+
+
+def test_the_tokens_to_come_are_known_before() -> None:
+    solver = solver_of()
+    texts = [*MIXED, "nonsense", "12//0", f"{'7' * 300}//{'3' * 100}"]
+    counts = solver.count_tokens(texts)
+    assert counts[-3:] == [0, 0, 154_204], "its end is counted"
+    for text, count in zip(MIXED, counts, strict=False):
+        symbol, operands = parse_columns(text)
+        assert count == len(traces.shown(symbol, *operands).split("=")[1]) + 1
+
+
+def test_what_takes_too_many_tokens_is_not_begun_and_the_others_are_answered(
+    knowing: Knowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowing()
+    decode, begun = columns.decode_placed, []
+
+    def watched(choose: Any, prompts: Tensor, *rest: Any) -> Completions:
+        begun.append(len(prompts))
+        return decode(choose, prompts, *rest)
+
+    monkeypatch.setattr(columns, "decode_placed", watched)
+    solver = solver_of()
+    short, long, refused = solver.solve_batch(["12+34", f"{'7' * 300}//{'3' * 100}", "x"], max_tokens=4)
+    assert short["answer"] == "46" and short["error"] is None and begun == [1]
+    assert list(long) == KEYS and (long["answer"], long["is_correct"], long["confidence"]) == (None, False, 0.0)
+    assert long["error"] == "cut off: the work and the answer take 154,204 tokens, and max_tokens is 4"
+    assert [was_cut(result) for result in (short, long, refused)] == [False, True, False]
+    assert solver.solve("12+34", max_tokens=3)["error"].startswith("cut off: "), "its end is a token as well"
+    for most in (0, -1, 1.5, True):
+        with pytest.raises(ConfigError, match="max_tokens must be a whole number of at least 1"):
+            solver.solve("12+34", max_tokens=most)
+
+
+def test_what_takes_too_long_is_cut_off_and_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    solver = solver_of()
+    monkeypatch.setattr(Watch, "expired", property(lambda watch: watch._written >= 1200))
+    long = f"{'7' * 60}//{'3' * 20}"
+    (count,) = solver.count_tokens([long])
+    calls: list[tuple[int, int]] = []
+    cut, late = solver.solve_batch([long, "12+34"], timeout=900, on_tokens=lambda *each: calls.append(each))
+    assert list(cut) == KEYS and cut["answer"] is None and cut["is_correct"] is False and cut["confidence"] == 0.0
+    assert cut["error"] == f"cut off: 900 s were over (timeout), with 1,200 of {count:,} tokens written"
+    assert was_cut(cut) and len(cut["completion"]) == 1200 and cut["full_result"] == f"{long}={cut['completion']}"
+    assert late["error"] == "cut off: 900 s were over (timeout), with 0 of 4 tokens written" and late["in_distribution"]
+    assert calls[0][1] == count + 4 and calls == sorted(calls)
+    with pytest.raises(ConfigError, match="timeout must be"):
+        solver.solve("1+1", timeout=0)
+
+
+def test_tokens_are_counted_within_one_problem() -> None:
+    calls: list[tuple[int, int]] = []
+    solver_of().solve(f"{'7' * 30}*{'3' * 30}", on_tokens=lambda done, total: calls.append((done, total)))
+    assert len(calls) > 2 and calls[-1] == (30 * 63 + 1,) * 2 and calls == sorted(calls)
+
+
+def test_what_does_not_fit_into_memory_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "free_memory", lambda: 2**30)
+    solver = solver_of()
+    huge, other = solver.solve_batch([f"{'7' * 100_000}*{'3' * 100_000}", "12+34"])
+    assert "20,000,300,001 tokens, for which there is not memory enough" in huge["error"] and not was_cut(huge)
+    assert other["error"] is None
+
+
+def test_many_problems_are_asked_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    solver, texts = solver_of(), [f"{a}*{b}" for a in range(10, 30) for b in (11, 73)]
+    expected = solver.solve_batch(texts)
+    monkeypatch.setattr(columns, "_HELD", 100)
+    calls: list[int] = []
+    for one, other in zip(
+        solver.solve_batch(texts, progress=lambda done, _: calls.append(done)), expected, strict=True
+    ):
+        assert_alike(one, other)
+    assert len(calls) > 5 and calls[-1] == 40 and calls == sorted(calls)
+
+
+def test_draws_go_on_where_an_earlier_call_ended() -> None:
+    solver = solver_of()
+    whole = [result["completion"] for result in solver.solve_batch(MIXED, temperature=1.0, seed=5)]
+    parts = [solver.solve_batch(MIXED[a:b], temperature=1.0, seed=5, first=a) for a, b in ((0, 5), (5, 12))]
+    assert [result["completion"] for part in parts for result in part] == whole
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_model_that_diverged_says_so(temperature: float) -> None:
+    solver = solver_of()
+    with torch.no_grad():
+        solver.model.h[0].mlp.c_fc.weight.fill_(float("nan"))
+    for result in solver.solve_batch(MIXED, temperature=temperature, seed=1, token_details=True):
+        assert "probabilities are not finite" in result["error"] and result["answer"] is None
+        assert json.loads(json.dumps(result, allow_nan=False)) == result

@@ -173,10 +173,11 @@ def test_chunks_are_written_at_the_same_time(lively: Lively, monkeypatch: pytest
     model, (prompts, _) = lively(seed=5), prompts_of(200, 4, vocab=7)
     write, together, sizes = decoding._write, threading.Barrier(2), []
 
-    def meet(choose: Any, prompts: Tensor, space: int, chunk: Any) -> Any:
+    def meet(*arguments: Any) -> Any:
+        chunk = arguments[-1]
         sizes.append(len(chunk[0]))
         together.wait(20)  # for the other one, which a single thread would never begin
-        return write(choose, prompts, space, chunk)
+        return write(*arguments)
 
     monkeypatch.setattr(decoding, "CHUNK", 100)
     monkeypatch.setattr(decoding, "_write", meet)

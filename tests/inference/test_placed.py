@@ -15,6 +15,7 @@ from calcgpt.inference import placed
 from calcgpt.inference.choosing import Chooser, Completions
 from calcgpt.inference.placed import decode_placed
 from calcgpt.inference.slots import Slots
+from calcgpt.inference.watch import Watch
 from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.tokens.places import Places, place_shape
@@ -69,7 +70,7 @@ class Script:
     def __init__(self, model: GPT, tokens: Tensor):
         self.model, self.tokens, self.logits = model, tokens, list[Tensor]()
 
-    def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, logits: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
         token = self.tokens[:, len(self.logits)]
         self.logits.append(logits.clone())
         return token, logits.log_softmax(-1).gather(1, token[:, None])[:, 0]
@@ -249,3 +250,54 @@ def test_every_token_is_seen_anew_at_a_far_place() -> None:
     with torch.no_grad():
         whole = model(ids, places=places).logits[:, places.prompt - 1 : -1]
     torch.testing.assert_close(torch.stack(script.logits, 1), whole, atol=1e-4, rtol=1e-4)
+
+
+# Slices
+
+
+@EVERY_ONE
+def test_slices_write_what_one_piece_writes(scheme: Positions, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = lively(scheme)
+    for shape in FEW:
+        places = place_shape(shape, scheme)
+        prompts = prompts_of(places, 50)
+        expected = [decode_placed(Chooser(model, heat, 3), prompts, places, len(places)) for heat in (0.0, 1.0)]
+        for threads, fewest in [(1, 7), (3, 7), (3, 1)]:
+            before = torch.get_num_threads()
+            torch.set_num_threads(threads)
+            try:
+                with monkeypatch.context() as patched:
+                    patched.setattr(placed, "_TOUCHED", 1)
+                    patched.setattr(placed, "_FEWEST", fewest)
+                    for heat, whole in zip((0.0, 1.0), expected, strict=True):
+                        assert_same(decode_placed(Chooser(model, heat, 3), prompts, places, len(places)), whole)
+            finally:
+                torch.set_num_threads(before)
+
+
+def test_a_slice_is_as_large_as_the_bytes_that_it_touches(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, places = lively(SOME[0]), place_shape(SHAPES[2], SOME[0])
+    monkeypatch.setattr(placed, "_FEWEST", 1)
+    sizes = []
+    for touched in (1, 2**16, 2**17, 2**62):
+        calls: list[int] = []
+        monkeypatch.setattr(placed, "_TOUCHED", touched)
+        decode(model, prompts_of(places, 200), places, progress=calls.append)
+        assert calls[-1] == 200
+        sizes.append(calls[0])
+    assert sizes[0] == 1 < sizes[1] < sizes[2] < sizes[3] == 200 and abs(sizes[2] - 2 * sizes[1]) <= 1
+
+
+def test_the_time_ends_a_decoding_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, places = lively(SOME[0]), place_shape(SHAPES[2], SOME[0])
+    prompts, calls = prompts_of(places, 4), list[tuple[int, int]]()
+    whole = decode(model, prompts, places)
+    watch = Watch(1e9, lambda done, total: calls.append((done, total)))
+    watch.expect(4 * (len(places) - places.prompt))
+    monkeypatch.setattr(Watch, "expired", property(lambda self: self._written >= 12))
+    part = decode_placed(Chooser(model, 0.0, None), prompts, places, len(places), watch=watch)
+    assert part.tokens.shape[1] == 3 and torch.equal(part.tokens, whole.tokens[:, :3])
+    assert calls[-1][0] == calls[-1][1], "nothing more is expected"
+    monkeypatch.undo()
+    over = decode_placed(Chooser(model, 0.0, None), prompts, places, len(places), watch=Watch(1e-9))
+    assert over.tokens.shape == (4, 0) and not over.ended.any()

@@ -15,8 +15,9 @@ import torch
 from calcgpt.arithmetic.notation import Written
 from calcgpt.arithmetic.operations import OPERATIONS, Operation
 from calcgpt.arithmetic.problems import Problems, from_expressions, sample
-from calcgpt.errors import ConfigError, ModelFolderError, TokenError, UnsupportedProblem
+from calcgpt.errors import CalcGPTError, ConfigError, ModelFolderError, TokenError, UnsupportedProblem
 from calcgpt.inference.decoding import Completions
+from calcgpt.inference.results import was_cut
 from calcgpt.inference.solver import CalcGPT
 from calcgpt.model.store import write_model
 
@@ -278,7 +279,7 @@ def test_a_folder_is_all_it_needs(solver_of: SolverOf, tmp_path: Path, monkeypat
         {"config": {"notation": {"width": -1}}},
         {"config": {"notation": {"wide": 1}}},
         {"config": []},
-        {"data": {"tasks": [{"operations": ["?"]}]}},
+        {"data": {"tasks": [{"operations": [5]}]}},
         {"data": {"tasks": [5]}},
     ],
 )
@@ -291,3 +292,63 @@ def test_from_expressions_is_what_a_batch_reads(solver_of: SolverOf) -> None:
     solver = solver_of("0123456789+-*/%=()", **run_of())
     texts = ["+5 + 3", "(−2)×3", "007-0010", "5 // 2="]
     assert [result["problem"] for result in solver.solve_batch(texts)] == from_expressions(texts).expressions()
+
+
+def test_a_model_says_what_it_is(tiny_model: Path) -> None:
+    solver = CalcGPT(tiny_model, device="cpu")
+    said = repr(solver)
+    assert said.startswith("<CalcGPT: computes + - of 0 to 9, parameters ") and str(tiny_model) in said
+    assert f"{solver.model.num_parameters:,}" in said and "1+2=3 is written " in said
+    html = solver._repr_html_()
+    assert "<table" in html and "+ - of 0 to 9" in html
+    memory = CalcGPT.from_parts(solver.model, solver.tokenizer)
+    assert "text without arithmetic" in repr(memory) and "from memory" in repr(memory)
+    assert "12+34=46 is written +12++34=+640+640" in repr(CalcGPT("calculator", device="cpu"))
+
+
+# Limits
+
+
+def test_limits_of_tokens_and_time(solver_of: SolverOf) -> None:
+    solver, texts = solver_of(max_length=40, **run_of()), ["12+34", "5-7", "99+1", "hello"] * 5
+    whole = solver.solve_batch(texts)
+    counts = solver.count_tokens(texts)
+    assert all((count == 0) == (text == "hello") for count, text in zip(counts, texts, strict=True))
+    assert max(counts) >= max(len(result["completion"]) for result in whole)
+    parts = solver.solve_batch(texts, max_tokens=2)
+    for result, part in zip(whole, parts, strict=True):
+        if len(result["completion"]) < 2:  # with its end, or refused
+            assert timeless(part) == timeless(result)
+        else:
+            assert part["error"] == "cut off: no end after 2 tokens (max_tokens)" and part["answer"] is None
+            assert part["completion"] == result["completion"][:2] and part["confidence"] == 0.0 and was_cut(part)
+    assert any(map(was_cut, parts)) and not all(map(was_cut, parts))
+    late = solver.solve_batch(texts, timeout=1e-9)
+    assert [was_cut(result) for result in late] == [text != "hello" for text in texts]
+    assert "s were over (timeout), with 0 tokens written" in late[0]["error"]
+    calls: list[tuple[int, int]] = []
+    solver.solve_batch(texts, on_tokens=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (sum(counts),) * 2 and calls == sorted(calls)
+
+
+def test_draws_of_a_batch_are_those_of_its_parts(solver_of: SolverOf) -> None:
+    solver, texts = solver_of(**run_of()), ["12+34", "5-7", "x", "99+1"] * 30
+    whole = [result["completion"] for result in solver.solve_batch(texts, temperature=1.0, seed=9)]
+    parts = [solver.solve_batch(texts[a : a + 7], temperature=1.0, seed=9, first=a) for a in range(0, 120, 7)]
+    assert [result["completion"] for part in parts for result in part] == whole
+    assert len(set(whole[::4])) > 1, "one problem is drawn in several ways"
+
+
+def test_a_model_that_diverged_says_so(solver_of: SolverOf, tmp_path: Path) -> None:
+    solver = solver_of(**run_of())
+    with torch.no_grad():
+        solver.model.wpe.weight.fill_(float("nan"))
+    for temperature in (0.0, 1.0):
+        result = solver.solve("12+34", temperature=temperature, token_details=True)
+        assert "probabilities are not finite" in result["error"] and result["answer"] is None
+        assert json.loads(json.dumps(result, allow_nan=False)) == result
+        with pytest.raises(CalcGPTError, match="probabilities are not finite"):
+            solver.complete("12+34=", temperature=temperature)
+    write_model(tmp_path, solver.model.state_dict(), solver.model.config.to_dict(), solver.tokenizer, run_of())
+    with pytest.raises(ModelFolderError, match="the model's weights are not finite"):
+        CalcGPT(tmp_path)

@@ -150,7 +150,7 @@ class Model:
 
     def parts(self, value: float, **run: Any) -> tuple[Any, ...]:
         state = {"weight": torch.full((3,), value), "half": torch.full((2, 2), value, dtype=torch.bfloat16)}
-        return state, self.config, self.tokenizer, {"value": value, **run}
+        return state, self.config, self.tokenizer, {**run, "results": {"value": value, **run.get("results", {})}}
 
     @staticmethod
     def value(path: Path) -> float:
@@ -161,7 +161,7 @@ class Model:
         state = stored.state()
         value = float(state["weight"][0])
         assert torch.equal(state["weight"], torch.full((3,), value)) and float(state["half"][1, 1]) == value
-        assert stored.run["value"] == value
+        assert stored.run["results"]["value"] == value
         return value
 
 

@@ -39,7 +39,7 @@ def test_models_are_listed_newest_first(root: Path, caplog: Any) -> None:
     assert [summary.kind for summary in summaries] == ["interrupted", "previous", "model", "model"]
     assert [summary.set_aside for summary in summaries] == [True, True, False, False]
     assert summaries[2].size == sum(path.stat().st_size for path in (root / "new").iterdir())
-    assert summaries[2].status == "finished" and summaries[2].run["value"] == 1.0
+    assert summaries[2].status == "finished" and summaries[2].run["results"]["value"] == 1.0
     assert "broken/model.safetensors is damaged" in caplog.text
 
 
@@ -47,7 +47,8 @@ def test_broken_ones_are_told(root: Path) -> None:
     problems = scan_models(root)[1]
     assert len(problems) == 2
     assert "broken/model.safetensors is damaged: expected" in problems[0]
-    assert "half/run.json" in problems[1]
+    assert "half is not a complete model folder: it has no run.json" in problems[1]
+    assert "it has model.safetensors and lacks config.json, tokenizer.json" in problems[1]
 
 
 def test_the_newest_is_never_one_that_is_set_aside(root: Path, model: Any) -> None:

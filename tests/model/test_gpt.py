@@ -162,3 +162,11 @@ def test_weights_are_taken_over_by_name(theirs: Any) -> None:
         with pytest.raises(ModelFolderError, match=f"the weights do not fit config.json: .*{reason}") as caught:
             GPT(CONFIG).load_weights(bad)
         assert not re.search(r"\n", str(caught.value))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_no_model(value: float) -> None:
+    state = lively().state_dict()
+    state["h.1.mlp.c_fc.bias"][3] = value
+    with pytest.raises(ModelFolderError, match=r"not finite \(h.1.mlp.c_fc.bias\).*lower learning rate"):
+        GPT(CONFIG).load_weights(state)

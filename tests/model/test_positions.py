@@ -328,3 +328,12 @@ def test_what_was_seen_in_inference_mode_may_be_trained_with_later(kind: Any) ->
 
 def test_products_are_divided_by_the_root_of_the_depth() -> None:
     assert [scale(depth) for depth in (1, 4, 16)] == [1, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("encoding", ["learned", "sinusoidal", "relative"])
+def test_a_stretch_of_embeddings_is_a_part_of_the_whole(encoding: Any) -> None:
+    config = GPTConfig(9, 99, 16, 1, 2, 16, positions=Positions("coupled", encoding, segments=True))
+    places, encoder = place_shape(Shape("*", (3, 2)), config.positions), PositionEncoding(config)
+    whole = encoder.embed(places)
+    assert whole is not None
+    torch.testing.assert_close(encoder.embed(places, start=4, stop=9), whole[4:9])

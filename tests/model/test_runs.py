@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from calcgpt.errors import ModelFolderError, RunInProgress
-from calcgpt.model.store import RunFolder, list_models, read_model, write_model
+from calcgpt.model.store import RunFolder, find_model, list_models, read_model, scan_models, write_model
 
 OLDER, OLD, CHECKPOINT, NEW, NEWEST = 1.0, 2.0, 3.0, 4.0, 5.0
 
@@ -123,7 +123,7 @@ from calcgpt.model.store import RunFolder
 from calcgpt.tokens.tokenizer import Tokenizer
 run = RunFolder(sys.argv[1]).open()
 state = {"weight": torch.full((3,), 3.0), "half": torch.full((2, 2), 3.0)}
-run.save(state, {}, Tokenizer.build("1"), {"value": 3.0})
+run.save(state, {}, Tokenizer.build("1"), {"results": {"value": 3.0}})
 print("open", flush=True)
 sys.stdin.read()
 """
@@ -140,13 +140,103 @@ def test_a_run_of_another_process_is_refused_while_it_lives(tmp_path: Path, mode
             assert other.stdout.readline() == "open\n"
             with pytest.raises(RunInProgress, match=f"process {other.pid}"):
                 RunFolder(target).open()
-            assert [summary.kind for summary in list_models(tmp_path)] == ["running"]
+            assert [(summary.kind, summary.status) for summary in list_models(tmp_path)] == [("running", "running")]
         finally:
             other.kill()
             other.wait()
+    assert read_model(tmp_path / "sum.running").status == "stopped"
+    (stopped,) = list_models(tmp_path)
+    assert (stopped.name, stopped.kind, stopped.status) == ("sum.running", "stopped", "stopped")
+    assert read_model(find_model("sum.running", tmp_path)).path == stopped.path, "what is listed is found"
+    with pytest.raises(ModelFolderError, match="its run was killed; a checkpoint of it is .*checkpoint-1"):
+        find_model("sum", tmp_path)
+    assert (tmp_path / ".sum.lock").exists(), "a killed run leaves it, and the next one removes it"
     train(target, model, NEW)
     assert model.value(target) == NEW
     assert model.value(tmp_path / "sum.interrupted") == CHECKPOINT
+    assert "Its run is interrupted" in (tmp_path / "sum.interrupted" / "README.md").read_text()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_run_killed_before_its_first_checkpoint(tmp_path: Path, model: Any) -> None:
+    with RunFolder(tmp_path / "sum") as run:
+        run.metrics.write_text("{}")
+        assert scan_models(tmp_path) == ([], [])
+        with pytest.raises(ModelFolderError, match="sum.running belongs to a run that has saved no checkpoint so far"):
+            find_model("sum.running", tmp_path)
+    killed(tmp_path).metrics.write_text("{}")
+    said = "sum.running is what a killed run left, without a checkpoint .save_steps.: the next run into sum removes it"
+    models, problems = scan_models(tmp_path)
+    assert not models and len(problems) == 1
+    for name in ("sum", "sum.running"):
+        with pytest.raises(ModelFolderError, match=said) as caught:
+            find_model(name, tmp_path)
+        assert problems[0] in str(caught.value)
+    train(tmp_path / "sum", model, NEW)
+    assert sorted(os.listdir(tmp_path)) == ["sum"]
+
+
+def test_no_lock_stays(tmp_path: Path, model: Any) -> None:
+    train(tmp_path / "sum", model, OLD)
+    with pytest.raises(ZeroDivisionError), RunFolder(tmp_path / "times"):
+        raise ZeroDivisionError
+    (tmp_path / "thesis").write_text("a file")
+    with pytest.raises(ModelFolderError, match="is a file"):
+        RunFolder(tmp_path / "thesis").open()
+    assert sorted(os.listdir(tmp_path)) == ["sum", "thesis"]
+
+
+def test_a_rehearsal_leaves_nothing_and_harms_nothing(tmp_path: Path, model: Any) -> None:
+    train(tmp_path / "sum", model, OLD)
+    with RunFolder(tmp_path / "sum") as run:
+        before = sorted(os.listdir(run.staging))
+        run.rehearse(*model.parts(NEW), checkpoints=True)
+        assert sorted(os.listdir(run.staging)) == before and run.checkpoint is None
+    assert model.value(tmp_path / "sum") == OLD and visible(tmp_path) == ["sum"]
+
+
+@pytest.mark.parametrize("call", ["os.mkdir", "open", "write", "fsync"])
+def test_a_rehearsal_finds_what_would_fail(tmp_path: Path, model: Any, faults: Any, call: str) -> None:
+    """A full disk, missing rights: in one line that names the file, and nothing stays behind."""
+    train(tmp_path / "sum", model, OLD)
+    with RunFolder(tmp_path / "sum") as run:
+        before = sorted(os.listdir(run.staging))
+        denied = OSError(errno.EACCES, "Permission denied")
+        faults._start(lambda event, count: denied if event == call and not denied.__traceback__ else None)
+        with pytest.raises(ModelFolderError, match="a model cannot be written to .*sum: Permission denied") as caught:
+            run.rehearse(*model.parts(NEW), checkpoints=True)
+        faults.stop()
+        assert "\n" not in str(caught.value)
+        assert sorted(os.listdir(run.staging)) == before
+    assert model.value(tmp_path / "sum") == OLD
+
+
+def test_a_rehearsal_needs_the_room_of_the_model_and_of_a_checkpoint(tmp_path: Path, model: Any, faults: Any) -> None:
+    def written(checkpoints: bool) -> int:
+        faults._start(lambda event, count: None)
+        run.rehearse(*model.parts(NEW), checkpoints=checkpoints)
+        faults.stop()
+        return int(faults.count)
+
+    with RunFolder(tmp_path / "sum") as run:
+        assert written(True) > 1.7 * written(False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_that_are_not_utf8_are_told_before_anything_is_written(tmp_path: Path, model: Any) -> None:
+    with pytest.raises(ModelFolderError, match="its name is not UTF-8"):
+        RunFolder(tmp_path / os.fsdecode(b"mod\xff")).open()
+    assert os.listdir(tmp_path) == []
+    parts = model.parts(NEW, data={"kind": "file", "path": os.fsdecode(b"data\xff.txt")})
+    with RunFolder(tmp_path / "sum") as run, pytest.raises(ModelFolderError, match=r"data.path is 'data\\udcff.txt'"):
+        run.rehearse(*parts)
+    assert os.listdir(tmp_path) == []
+
+
+def test_names_that_leave_no_room_for_what_stands_beside(tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="cannot start a run in .*: File name too long"):
+        RunFolder(tmp_path / ("n" * 246)).open()
+    assert os.listdir(tmp_path) == []
 
 
 def test_foreign_files_are_refused_and_kept_when_overwritten(tmp_path: Path, model: Any) -> None:
@@ -255,7 +345,8 @@ def killed_when_ready(root: Path, model: Any) -> set[float]:
 def killed(root: Path) -> RunFolder:
     """A run whose process is gone without any goodbye."""
     run = RunFolder(root / "sum").open()
-    run._release()
+    assert run._lock is not None
+    run._lock.abandon()  # the system does that; the file stays
     run._lock = object()  # type: ignore[assignment]
     return run
 

@@ -182,3 +182,18 @@ def test_replacing(tmp_path: Path, renames: bool, kept: bool, monkeypatch: Any) 
     replace_folder(make(tmp_path / "new", "new"), tmp_path / "target", tmp_path / "keep" if kept else None)
     assert sorted(os.listdir(tmp_path)) == ["keep", "target"]
     assert holds(tmp_path / "target", "new") and holds(tmp_path / "keep", "old" if kept else "older")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError) as caught:
+        write_atomic("/dev/full", "x")
+    assert caught.value.filename == "/dev/full"
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError) as caught:
+        write_atomic(tmp_path / "report.html", "x")
+    assert caught.value.filename == str(tmp_path / "report.html") and not list(tmp_path.iterdir())

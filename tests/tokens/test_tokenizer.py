@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -198,8 +200,59 @@ def test_transformers_reads_the_folder(mode: str, loader: str, tmp_path: Path) -
         assert theirs.decode([*ids, tokenizer.end_id, tokenizer.pad_id], skip_special_tokens=True) == text
 
     same()
-    with pytest.raises(Exception, match="UNK"):
+    with pytest.raises(Exception, match="Unk token `any character but .* not found in the vocabulary"):
         theirs("12Q")
+
+
+ELSEWHERE = """
+import sys
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+assert not any(name.split(".")[0] == "calcgpt" for name in sys.modules)
+for text in ("12+34=", "12+34 = ", "a", "12a"):
+    try:
+        print(tokenizer(text)["input_ids"])
+    except Exception as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_without_calcgpt(mode: str, tmp_path: Path) -> None:
+    """Spaces are left out where the vocabulary has none, and an error says what the vocabulary has. TransformerLens
+    encodes "a" when it opens a model, and gives up at an error.
+    """
+    pytest.importorskip("transformers")
+    tokenizer = Tokenizer.build(["0123456789+-="], mode)
+    tokenizer.save(tmp_path)
+    out = subprocess.run([sys.executable, "-c", ELSEWHERE, str(tmp_path)], capture_output=True, text=True, check=True)
+    ids, known = str(tokenizer.encode("12+34=")), "'+-0123456789='" if mode == "char" else "0 to 99 and '+-='"
+    unknown = f"Unk token `any character but {known}` not found in the vocabulary"
+    assert out.stdout.splitlines() == [ids, ids, "[]", unknown]
+
+
+def test_white_space_that_is_in_the_vocabulary_stays(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    tokenizer = Tokenizer.build(["to be or"])
+    tokenizer.save(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert theirs("be or")["input_ids"] == tokenizer.encode("be or")
+    with pytest.raises(Exception, match="any character but ' beort'"):
+        theirs("be\nor")
+
+
+def test_tokenizers_of_older_folders_and_of_other_hands(tmp_path: Path) -> None:
+    """Format 1 wrote a WordLevel model; transformers adds what it does beside encoding."""
+    tokenizer = Tokenizer.build(EXAMPLES)
+    tokenizer.save(tmp_path)
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    older = {"type": "WordLevel", "vocab": tokenizer.vocab, "unk_token": "<unk>"}
+    for change in ({"model": older, "normalizer": None}, {"padding": {"pad_id": 0}, "post_processor": {}}):
+        (tmp_path / "tokenizer.json").write_text(json.dumps({**content, **change}))
+        assert Tokenizer.load(tmp_path) == tokenizer
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**content, "pre_tokenizer": {"type": "Whitespace"}}))
+    with pytest.raises(ModelFolderError, match="not one of CalcGPT's: expected the pre_tokenizer"):
+        Tokenizer.load(tmp_path)
 
 
 def test_the_tokenizer_class_is_one_that_both_major_versions_have(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from calcgpt.model.config import GPTConfig
 from calcgpt.model.gpt import GPT
 from calcgpt.runtime.device import Device
 from calcgpt.training.execution import plan
+from calcgpt.training.tracking import Listener
 
 Config = Callable[..., Any]
 CPU = Device("cpu", "a processor", False)
@@ -87,3 +88,43 @@ def test_bfloat16_is_autocast(config_of: Config, train: Any) -> None:
     exact = train(config_of())
     assert trainer.results["training_loss"] != exact.results["training_loss"]
     assert trainer.results["training_loss"] == pytest.approx(exact.results["training_loss"], rel=0.02)
+
+
+def test_what_was_not_asked_for_is_noted(config_of: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    def noted(device: Device = CPU, **changes: Any) -> list[str]:
+        config = config_of(**changes)
+        return plan(config, device, GPT(GPTConfig(11, 8, 8, 1, 2, 8, dropout=config.dropout))).notes(config)
+
+    gpu = Device("cuda", "a GPU", True)
+    monkeypatch.setattr("calcgpt.training.execution._compiled", lambda network, *_: network)
+    assert noted() == noted(compile=True) == noted(compile=False, precision="bfloat16") == []
+    assert noted(gpu, precision="float32", compile=True) == []
+    assert noted(gpu) == [
+        "runs with torch.compile, as on every CUDA device",
+        "computes in bfloat16, which is faster on this device",
+    ]
+    assert noted(compile=True, dropout=0.1) == [
+        "runs without torch.compile: dropout draws from the run's own generator"
+    ]
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no g++")
+
+    monkeypatch.setattr("calcgpt.training.execution._compiled", broken)
+    assert (
+        noted(compile=True)
+        == noted(gpu, precision="float32")
+        == ["runs without torch.compile: no working compiler: no g++"]
+    )
+
+
+def test_a_warm_up_that_is_cut_is_noted(config_of: Config, train: Any) -> None:
+    heard: list[Any] = []
+
+    class Hearing(Listener):
+        def on_start(self, facts: Any) -> None:
+            heard.append(facts["notes"])
+
+    train(config_of(warmup_steps=100), listeners=[Hearing()])
+    train(config_of(warmup_steps=1), listeners=[Hearing()])
+    assert heard == [["warm-up of 1 steps in place of 100: at most half of the run"], []]

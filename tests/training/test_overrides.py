@@ -185,7 +185,7 @@ def test_callbacks(config_of: Config, train: Any) -> None:
 
 def test_every_step_of_the_trainer_is_described() -> None:
     names = ["load_data", "build_tokenizer", "build_source", "build_model", "build_optimizer", "build_schedule"]
-    names += ["compute_loss", "evaluate", "callbacks", "train"]
+    names += ["compute_loss", "evaluate", "callbacks", "train", "stop"]
     assert all(getattr(CalcGPTTrainer, name).__doc__ for name in names)
     public = [name for name, value in vars(CalcGPTTrainer).items() if callable(value) and not name.startswith("_")]
     assert sorted(public) == sorted(names)

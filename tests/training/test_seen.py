@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,3 +117,22 @@ def test_batches_from_elsewhere_cannot_be_told_again(tmp_path: Path) -> None:
         kind(config, None, tmp_path / kind.__name__, verbose=False).train()
         run = read_model(tmp_path / kind.__name__).run
         assert (trained_problems(run) is not None) is known
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes like these are POSIX's")
+def test_of_a_pipe_nothing_can_be_told(config_of: Config, tmp_path: Path) -> None:
+    data = "".join(f"{a}+{b}={a + b}\n" for a in range(5) for b in range(5)).encode()
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    threading.Thread(target=path.write_bytes, args=(data,), daemon=True).start()
+    config = config_of(task=None, notation=Notation(), max_steps=1)
+    trainer = CalcGPTTrainer(config, path, tmp_path / "model", verbose=False)
+    trainer.train()
+    run = read_model(tmp_path / "model").run
+    assert run["data"]["sha256"] == hashlib.sha256(data).hexdigest() and run["data"]["rereadable"] is False
+    assert trained_problems(run) is None
+    del run["data"]["rereadable"]  # a run of a version that did not note it: the pipe is there, and never opened
+    assert trained_problems(run) is None
+    path.unlink()
+    path.write_bytes(data)
+    assert trained_problems(run) is not None

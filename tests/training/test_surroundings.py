@@ -48,7 +48,7 @@ def test_the_program_is_as_before(config_of: Config, train: Any) -> None:
             raise KeyboardInterrupt if name == "on_step" else AttributeError
 
         def on_start(self, facts: Any) -> None:
-            torch.rand(3)
+            pass
 
         on_save = on_evaluation = on_start
 

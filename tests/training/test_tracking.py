@@ -123,6 +123,26 @@ def test_a_place_that_is_lost_counts_from_when_it_is_back() -> None:
     assert learnt_lines(*records[:3])[-1] == "learnt: tens at step 200, units at 300", "as in the plot of a report"
 
 
+def test_it_says_when_a_digit_position_is_lost_again() -> None:
+    stream = io.StringIO()
+    console = Console(stream)
+    console.on_start(FACTS)
+    for step, shares in [(200, [1.0, 0.5, 1.0]), (400, [0.98, 1.0, 0.5]), (600, [1.0, 1.0, 1.0])]:
+        console.on_evaluation(validation(step, shares))
+    assert [line for line in stream.getvalue().splitlines() if "learnt" in line] == [
+        "learnt: units and hundreds at step 200",
+        "no longer learnt: units and hundreds at step 400",
+        "learnt: tens at step 400",
+        "learnt: units and hundreds at step 600",
+    ]
+
+
+def test_what_the_run_decided_is_a_line() -> None:
+    stream = io.StringIO()
+    Console(stream).on_start({**FACTS, "notes": ["runs without torch.compile: no working compiler"]})
+    assert stream.getvalue().splitlines()[1:] == ["runs without torch.compile: no working compiler"]
+
+
 def test_one_line_is_not_said_again() -> None:
     assert learnt_lines(validation(100, [1.0, 1.0])) == ["learnt: units and tens at step 100"]
     assert learnt_lines(validation(100, [0.5, 0.5])) == []

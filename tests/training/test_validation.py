@@ -226,7 +226,7 @@ def test_digits_by_place_of_columns(
     given = dict(zip(COLUMNS, ["46", "21", "156", "14", "0", "6", "2", None, "71"], strict=True))
     calls: list[int] = []
 
-    def solve_batch(solver: CalcGPT, problems: list[str]) -> list[dict[str, Any]]:
+    def solve_batch(solver: CalcGPT, problems: list[str], **options: Any) -> list[dict[str, Any]]:
         calls.append(len(problems))
         return [{"answer": answer, "is_correct": False} for answer in given.values()]
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from calcgpt.arithmetic.datasets import Dataset, read_dataset
 from calcgpt.arithmetic.operations import OPERATIONS
-from calcgpt.errors import ConfigError, shown_value
+from calcgpt.errors import ConfigError, check_seed, shown_value
+from calcgpt.runtime.plain_yaml import load_yaml, parse_yaml
 
 KINDS = {
     "uniform": "problems of the model's range, for each operation and number of digits",
@@ -68,9 +70,17 @@ class Part:
         if not (isinstance(self.path, str) if self.kind == "dataset" else self.path is None):
             raise ConfigError("a part of kind dataset, and no other, has a path")
 
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data file, read once: several models may be asked, and a pipe gives its lines a single time. Raises
+        DataError."""
+        assert self.path is not None
+        return read_dataset(self.path)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML and JSON hold them."""
-        return {**vars(self), "digits": list(self.digits), "operations": list(self.operations)}
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {**values, "digits": list(self.digits), "operations": list(self.operations)}
 
 
 @dataclass(frozen=True)
@@ -148,25 +158,19 @@ def load_suite(name: str | Path) -> Suite:
         ConfigError: there is none, or it cannot be read.
     """
     if str(name) in suite_names():
-        text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+        content = parse_yaml((_folder() / f"{name}.yaml").read_bytes(), str(name))
     elif str(name).endswith((".yaml", ".yml")):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read the suite {name}: {error}") from error
+        content = load_yaml(name, "suite")
     else:
         raise ConfigError(f"there is no suite {str(name)!r}: expected {', '.join(suite_names())}, or a YAML file")
-    try:
-        suite = parse_suite(yaml.safe_load(text), Path(name).stem)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: no YAML: {' '.join(str(error).split())}") from error
+    suite = parse_suite(content, Path(name).stem)
     return replace(suite, parts=tuple(_located(part, Path(name).parent) for part in suite.parts))
 
 
 def _located(part: Part, folder: Path) -> Part:
     """A part with the path of a data file that lies beside its suite."""
     beside = None if part.path is None else folder / part.path
-    return replace(part, path=str(beside)) if beside is not None and beside.exists() else part
+    return replace(part, path=str(beside)) if beside is not None and os.path.exists(beside) else part
 
 
 def parse_suite(content: Any, name: str) -> Suite:
@@ -192,6 +196,7 @@ def parse_suite(content: Any, name: str) -> Suite:
     for key, value in numbers.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ConfigError(f"{name}: {key} must be a whole number of 0 or more, not {shown_value(value)}")
+    check_seed(numbers["seed"], f"{name}: seed")
     texts = {key: content.get(key, default) for key, default in (("name", name), ("description", ""))}
     for key, value in texts.items():
         if not isinstance(value, str):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import os
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from calcgpt.errors import ConfigError, shown_value
+from calcgpt.runtime.plain_yaml import load_yaml, parse_yaml
 from calcgpt.training.config import TrainingConfig
 
 
@@ -43,26 +44,19 @@ def load_recipe(name: str | Path) -> Recipe:
     """
     text = str(name)
     if text in recipe_names():
-        return _parse((resources.files(__name__) / f"{text}.yaml").read_text(encoding="utf-8"), text, text)
+        content = (resources.files(__name__) / f"{text}.yaml").read_bytes()
+        return _parse(parse_yaml(content, text), text, text)
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"there is no recipe {text!r}: choose from {', '.join(recipe_names())}, or give a .yaml file")
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # not UTF-8, or no path at all
-        raise ConfigError(f"cannot read the recipe {path}: {getattr(error, 'strerror', None) or error}") from error
-    recipe = _parse(content, path.stem, text)
+    recipe = _parse(load_yaml(path, "recipe"), path.stem, text)
     beside = path.parent / recipe.dataset if recipe.dataset else path
-    if recipe.dataset and not Path(recipe.dataset).exists() and beside.is_file():
+    if recipe.dataset and not os.path.exists(recipe.dataset) and os.path.isfile(beside):
         return replace(recipe, dataset=str(beside))
     return recipe
 
 
-def _parse(content: str, name: str, origin: str) -> Recipe:
-    try:
-        values = _read_yaml(content)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+def _parse(values: Any, name: str, origin: str) -> Recipe:
     known = ("description", "dataset", "config", "result")
     if not isinstance(values, dict):
         raise ConfigError(f"{origin}: expected a mapping with {', '.join(known)}, not {shown_value(values)}")
@@ -81,19 +75,3 @@ def _parse(content: str, name: str, origin: str) -> Recipe:
     if (dataset is None) == (config.task is None):
         raise ConfigError(f"{origin}: expected a dataset or a config with a task, one of the two")
     return Recipe(name, values.get("description") or "", config, dataset, values.get("result") or {})
-
-
-def _read_yaml(content: str) -> Any:
-    """YAML's plain values. Raises ValueError where it is none."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """A safe one, that takes 1e-3 for a number: YAML 1.1, which the library reads, asks for 1.0e-3."""
-
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-    )
-    try:
-        return yaml.load(content, Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
