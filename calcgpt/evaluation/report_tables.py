@@ -150,7 +150,10 @@ def weakest(report: Report) -> Iterator[str]:
     """
     kinds: Mapping[str, tuple[str, Callable[[Row], str]]] = {
         "operations": ("operation", lambda row: operation_text(row["operation"])),
-        "buckets": ("length", lambda row: f"{row['digits']} digits of {row['operation']}"),
+        "buckets": (
+            "length",
+            lambda row: f"{row['digits']} {'digit' if str(row['digits']) == '1' else 'digits'} of {row['operation']}",
+        ),
         "carries": ("carry chain", lambda row: f"{row['chain']} of {row['operation']}"),
         "places": ("digit position", lambda row: f"{place_text(row['place'])} of {row['operation']}"),
         "cases": ("case", lambda row: str(row["case"])),
