@@ -17,9 +17,9 @@ import calcgpt
 from calcgpt.arithmetic.columns import parse_columns
 from calcgpt.arithmetic.datasets import analyze, load_dataset
 from calcgpt.arithmetic.parsing import parse_expression
+from calcgpt.cli.lines import open_lines
 from calcgpt.errors import CalcGPTError
 from calcgpt.evaluation.suites import load_suite
-from calcgpt.runtime.texts import lines_of
 from calcgpt.training.recipes import load_recipe
 
 PACKAGE = Path(calcgpt.__file__).parent
@@ -57,8 +57,8 @@ LINES = b"12+34=46\n5-(-3)=8\n-7//2=-4\n1+1=2\n9*9=81\n7%3=1\n"
 
 
 def _lines(path: Path) -> None:
-    with open(path, "rb") as stream:
-        for line in lines_of(stream):
+    with open_lines(str(path), 100) as blocks:
+        for line in (line for block in blocks for line in block):
             for parse in (parse_expression, parse_columns):
                 try:
                     parse(line)

@@ -10,7 +10,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from calcgpt.cli.flags import Decimal, OptionalNumber, OptionalText, Switch, number, parse, parse_known
-from calcgpt.errors import ConfigError, shown_value
+from calcgpt.errors import ConfigError, check_seed
 
 COMMAND = "calcgpt solve"
 _FLAG = re.compile(r"--?[A-Za-z]")
@@ -61,8 +61,8 @@ def _check(options: SolveOptions) -> None:
     """Raises ConfigError for a number that cannot be, before a model is loaded and, for a pipe, before a line comes."""
     if not 0 <= options.temperature < float("inf"):
         raise ConfigError(f"--temperature must be a finite number of 0 or more, not {options.temperature}")
-    if options.seed is not None and not -(2**63) < options.seed < 2**63:
-        raise ConfigError(f"--seed must be a whole number of at most 63 bits, not {shown_value(options.seed)}")
+    if options.seed is not None:
+        check_seed(options.seed, "--seed")
     if options.max_tokens is not None and options.max_tokens < 1:
         raise ConfigError(f"--max-tokens must be at least 1, not {options.max_tokens}")
     if options.timeout is not None and not options.timeout > 0:

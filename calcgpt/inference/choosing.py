@@ -53,7 +53,7 @@ class Chooser:
             check_seed(seed)
         # Beyond these nothing changes any more: only the most probable tokens are drawn, or all alike.
         self.model, self.temperature = model, float(min(max(temperature, 1e-30), 1e30)) if temperature else 0.0
-        self.seed, self._calls = 0 if seed is None else int(seed), 0
+        self.seed, self._calls = seed or 0, 0
         if temperature and seed is None:
             self.seed = int(torch.randint(MOST_SEED, (1,), device="cpu"))
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 BOM = "\ufeff"
 """What some editors write before everything else."""
@@ -55,15 +51,3 @@ def unify_line_ends(text: str) -> str:
     r"""Text without a byte order mark, in which `\r\n` and `\r` are `\n`."""
     text = text.removeprefix(BOM)
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-
-
-def lines_of(stream: IO[bytes]) -> Iterator[str]:
-    """The lines that are not blank, stripped, each as soon as it has come; what is not UTF-8 becomes U+FFFD."""
-    texts = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace")
-    try:
-        for text in texts:
-            if text.strip():
-                yield text.strip()
-    finally:
-        with suppress(ValueError):  # the caller has closed it already
-            texts.detach()  # else it would be closed here

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import sys
 import threading
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from calcgpt.runtime.texts import lines_of, read_once, unify_line_ends
+from calcgpt.runtime.texts import read_once, unify_line_ends
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes like these are POSIX's")
 
@@ -49,19 +48,3 @@ def test_what_cannot_be_read_is_an_os_error_with_its_name(
 
 def test_line_ends() -> None:
     assert unify_line_ends("\ufeffa\r\nb\rc\nd\r\r\n") == "a\nb\nc\nd\n\n"
-
-
-def test_lines_of_a_stream() -> None:
-    stream = io.BytesIO(b"\xef\xbb\xbf1+1\r\n\r\n 2+2 \r3+3\n\xff\n\n4+4")
-    assert list(lines_of(stream)) == ["1+1", "2+2", "3+3", "\ufffd", "4+4"]
-    assert not stream.closed
-
-
-@posix
-def test_a_line_comes_before_the_next_is_written() -> None:
-    reading, writing = os.pipe()
-    with open(reading, "rb") as stream, open(writing, "wb", buffering=0) as other:
-        lines = lines_of(stream)
-        for text in ("1+1", "2+2"):
-            other.write(f"{text}\n".encode())
-            assert next(lines) == text
