@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,37 +131,40 @@ def _holds_model(path: Path) -> bool:
     return True
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    """Every folder under a folder that may be a model's."""
-    if root.is_dir():
-        yield from (path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith("."))
+def _folders(root: Path) -> list[Path]:
+    """Every path under a folder that may be a model's, that of a run's target among them: it may be absent just now."""
+    if not root.is_dir():
+        return []
+    found = {path for path in root.iterdir() if not path.name.startswith(".")}
+    return sorted(found | {whereabouts.target_of(path) for path in found if whereabouts.is_staging(path)})
 
 
 def _summarise(folder: Path) -> ModelSummary | None:
-    """The summary of a folder; None where it is no model's, or a model's that is listed elsewhere."""
+    """The summary of a folder; None where it is no model's."""
     if whereabouts.is_staging(folder):
         return _in_staging(folder)
+    ready = whereabouts.beside(folder, whereabouts.RUNNING) / READY
+    for path in (folder, ready, folder):  # what is ready moves to where the model was
+        if whereabouts.is_sealed(path):
+            kind = next((kind for suffix, kind in _KINDS.items() if folder.name.endswith(suffix)), "model")
+            return _summary(folder.name, path, kind)
     if whereabouts.is_foreign(folder):
         run, _, _ = read_foreign(folder)
         return _summary(folder.name, folder, "foreign", run)
-    if not whereabouts.is_sealed(folder):
-        if not (folder / whereabouts.WEIGHTS_FILE).exists():
-            return None
+    if (folder / whereabouts.WEIGHTS_FILE).exists():
         raise ModelFolderError(whereabouts.incomplete(folder))
-    kind = next((kind for suffix, kind in _KINDS.items() if folder.name.endswith(suffix)), "model")
-    return _summary(folder.name, folder, kind)
+    return None
 
 
 def _in_staging(running: Path) -> ModelSummary | None:
-    """What a run's folder has to offer: the model about to take its place, else the last checkpoint."""
-    ready, checkpoint = running / READY, whereabouts.newest_checkpoint(running)
-    target = whereabouts.target_of(running)
-    if whereabouts.is_sealed(ready):
-        return None if whereabouts.is_sealed(target) else _summary(target.name, ready, "model")
+    """The last checkpoint in a run's folder; a model that is ready there is listed by its own name."""
+    checkpoint = whereabouts.newest_checkpoint(running)
+    if whereabouts.is_sealed(running / READY):
+        return None
     alive = whereabouts.is_alive(running)
     if checkpoint is not None:
         return _summary(running.name, checkpoint, "running" if alive else "stopped")
-    if not alive and not is_vacant(running):
+    if not alive and running.is_dir() and not is_vacant(running):
         raise ModelFolderError(whereabouts.without_checkpoint(running))
     return None
 
