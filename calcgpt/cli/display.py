@@ -146,15 +146,16 @@ def counting(doing: str, quiet: bool = False, after: float = 0.0) -> Iterator[Ca
 
 
 def _lines(doing: str, after: float) -> Callable[[int, int], None]:
-    started = time.monotonic()
-    due = started + after
+    due = time.monotonic() + after
+    first: tuple[float, int] | None = None  # the first report: what was prepared before it says nothing of the rest
 
     def report(done: int, total: int) -> None:
-        nonlocal due
+        nonlocal due, first
         now = time.monotonic()
-        if now >= due and 0 < done < total:
+        first = first or (now, done)
+        if now >= due and first[1] < done < total:
             due = now + _PATIENCE
-            left = (now - started) / done * (total - done)
+            left = (now - first[0]) / (done - first[1]) * (total - done)
             note(f"{doing}: {done:,} of {total:,}, {in_words(left)} left")
 
     return report

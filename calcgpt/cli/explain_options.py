@@ -77,6 +77,7 @@ def read(arguments: Sequence[str]) -> ExplainOptions:
             raise ConfigError("--probe draws its own problems: expected no problem, --html or --all beside it")
     elif len(options.words) != 1:
         told = f"{len(options.words)} problems" if options.words else "none"
+        told += f"; {named[0]!r} is none, and was taken for a model" if named and not options.words else ""
         raise ConfigError(f'expected one problem, such as calcgpt explain "12+34", and got {told}')
     elif options.operation is not None or (options.count, options.seed) != (ExplainOptions.count, ExplainOptions.seed):
         raise ConfigError("--operation, --count and --seed are for --probe")

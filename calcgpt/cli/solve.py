@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -119,11 +120,23 @@ def _shower(options: SolveOptions) -> Callable[[Answer], None]:
     def show(answer: Answer) -> None:
         for line in styled(answer).split("\n"):
             # A long number stays whole: the terminal breaks it, and whoever copies it gets it as it is.
-            for number, part in enumerate(line.wrap(console, max(20, console.width - 4), overflow="ignore")):
-                part.rstrip()
+            for number, part in enumerate(_broken(line, max(20, console.width - 4))):
                 console.print(Text("    ") + part if number else part, soft_wrap=True)
 
     return show
+
+
+def _broken(line: Text, width: int) -> list[Text]:
+    """A line in lines of at most `width` characters, broken between words; a longer word stays whole."""
+    start, breaks = 0, []
+    for word in re.finditer(r"\S+", line.plain):
+        if word.end() - start > width and word.start() > start:
+            start = word.start()
+            breaks.append(start)
+    parts = list(line.divide(breaks))
+    for part in parts:
+        part.rstrip()
+    return parts
 
 
 def in_words(answer: Answer) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -58,13 +59,10 @@ def _sure(record: dict[str, Any]) -> float:
 
 
 def first_wrong(answer: str, solution: str) -> int | None:
-    """The place from the units of the first digit that differs, or that one of the two does not have.
+    """The position from the units of the first digit that differs; a digit that one of the two lacks counts as 0.
 
-    >>> first_wrong("1299", "1199"), first_wrong("99", "199"), first_wrong("-5", "5")
+    >>> first_wrong("1299", "1199"), first_wrong("109", "9"), first_wrong("-5", "5")
     (2, 2, None)
     """
-    ours, theirs = answer.lstrip("-")[::-1], solution.lstrip("-")[::-1]
-    for place in range(max(len(ours), len(theirs))):
-        if ours[place : place + 1] != theirs[place : place + 1]:
-            return place
-    return None
+    pairs = zip_longest(reversed(answer.lstrip("-")), reversed(solution.lstrip("-")), fillvalue="0")
+    return next((at for at, (own, true) in enumerate(pairs) if own != true), None)

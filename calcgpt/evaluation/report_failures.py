@@ -81,17 +81,19 @@ def _circumstances(failure: Failure) -> Iterator[str]:
 
 def aligned(solution: str, answer: str) -> tuple[Pieces, Pieces]:
     """Both numbers digit under digit, units to the right, every digit that differs marked, and a sign that does.
+    A digit that is not there counts as the leading zero that a model may have written.
 
     Where one is long, both are shortened at the same positions: their ends and what is around the first wrong digit
     stay.
     """
     ours, theirs = answer.removeprefix("-"), solution.removeprefix("-")
     signs = answer != ours, solution != theirs
-    shorter = min(len(ours), len(theirs))
-    wrong = {at for at in range(shorter) if ours[-1 - at] != theirs[-1 - at]}
-    if len(ours) != len(theirs):
-        wrong.add(shorter)  # one has a digit there, the other none
-    width = max(len(ours), len(theirs)) + any(signs)
+    shorter, longer = sorted((len(ours), len(theirs)))
+    pairs = zip(reversed(ours.zfill(longer)), reversed(theirs.zfill(longer)), strict=True)
+    differing = [at for at, (own, true) in enumerate(pairs) if own != true]
+    missing = [at for at in differing if at >= shorter]
+    wrong = {at for at in differing if at < shorter} | set(missing[:1])  # one mark for all that is missing
+    width = longer + any(signs)
     kept = set(range(width))
     if width > _WHOLE:
         first = min(wrong, default=0)
@@ -107,7 +109,7 @@ def aligned(solution: str, answer: str) -> tuple[Pieces, Pieces]:
 def _pieces(digits: str, sign: tuple[str, str], width: int, kept: set[int], wrong: set[int], kind: str) -> Pieces:
     """A number from its sign to its units, the digits at `wrong` marked; and only those at `kept` shown."""
     pieces: Pieces = []
-    sign_at = len(digits) + (len(digits) in wrong)  # left of the mark for a missing digit
+    sign_at = max(len(digits), max(wrong, default=-1) + 1)  # left of the mark for a missing digit
     for at in reversed(range(width)):
         there = at < len(digits)
         if at in wrong and at in kept:

@@ -125,7 +125,9 @@ def solve_columns(
     """`CalcGPT.solve_batch` for a model that writes columns."""
     started, done, watch = time.perf_counter(), 0, limits.watch
     results, parsed, asked = _read(solver, texts)
-    groups = list(_portions(group(parsed, solver.notation.signed)))
+    groups = sorted(  # short ones first: a long one may run out of time, and then takes no other with it
+        _portions(group(parsed, solver.notation.signed)), key=lambda portion: tokens_to_write(portion[1].shape)
+    )
     for places, problems in groups:
         if limits.max_tokens is None or tokens_to_write(problems.shape) <= limits.max_tokens:
             watch.expect(len(places) * tokens_to_write(problems.shape))

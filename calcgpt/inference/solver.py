@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 _UNKNOWN_RUN = (
     "{} was saved by another library: how its problems are written and what it was trained on is unknown; they are "
-    "written as they are, 12+34= (CalcGPT(folder, notation=...) says otherwise)"
+    "written as they are, 12+34=; in Python, CalcGPT(folder, notation=...) can say how"
 )
 _WIDE = 40  # digits of a problem, from which on it is not written beside others: no two int64 have more
 

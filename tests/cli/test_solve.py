@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
 from calcgpt.cli import solve
 from calcgpt.cli.main import main
@@ -340,3 +341,11 @@ def test_probabilities_are_rounded_in_one_way() -> None:
     tokens = [{"token": "4", "probability": 0.999999}, {"token": "6", "probability": 0.000001}]
     line, more = in_words(_answer(confidence=0.999999, tokens=tokens)).splitlines()
     assert line.endswith("confidence >99.99%") and more == "    4 >99.99%  6 <0.01%"
+
+
+@pytest.mark.parametrize("width", [20, 36, 76])
+def test_lines_break_between_words_and_numbers_stay_whole(width: int) -> None:
+    text = f"1000+1  refused: this model has places for 3 digits an operand, and {'9' * 100} has more"
+    parts = [part.plain for part in solve._broken(Text(text, "yellow"), width)]
+    assert " ".join(parts).split() == text.split() and len(parts) > 1
+    assert all(len(part) <= width or " " not in part for part in parts)

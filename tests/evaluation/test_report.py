@@ -204,6 +204,12 @@ def test_a_wrong_sign_is_marked() -> None:
     assert plain(right) == "+·3" and plain(wrong) == "-12"
 
 
+def test_a_leading_zero_is_no_wrong_digit() -> None:
+    """A model may have written it: 8+1 answered with 0109 is wrong in the hundreds, and right in the tens."""
+    assert aligned("9", "109") == ([("·", "right"), (" 9", "")], [("1", "wrong"), ("09", "")])
+    assert aligned("100", "0") == ([("1", "right"), ("00", "")], [("·", "wrong"), (" 0", "")])
+
+
 @pytest.mark.parametrize("place", [0, 1, 7, 8, 17, 500, 991, 992, 998, 999])
 def test_long_numbers_are_shortened_around_the_wrong_digit(place: int) -> None:
     solution = "".join(str(digit * 7 % 10) for digit in range(1000))
