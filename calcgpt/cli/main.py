@@ -53,12 +53,14 @@ _USER, _SYSTEM, _BROKEN_PIPE = 2, 1, 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name) and give the exit code: 0; 2 for what the user did; 1 for what
     the system did; 130 after Ctrl-C, and for a training 143 after SIGTERM and 129 after SIGHUP.
+
+    Without `argv` it is the command of the process, which ends with it.
     """
     streams.prepare()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    with ENDINGS.handled() if arguments[:1] == ["train"] else nullcontext():
+    with ENDINGS.handled(last=argv is None) if arguments[:1] == ["train"] else nullcontext():
         code = _guarded(arguments)
-    streams.finish()
+        streams.finish()
     return code
 
 

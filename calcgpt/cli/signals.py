@@ -71,8 +71,9 @@ class Endings:
             raise KeyboardInterrupt(f"interrupted{by}")
 
     @contextmanager
-    def handled(self) -> Iterator[None]:
-        """Hear signals in this block, then restore their handlers.
+    def handled(self, last: bool = False) -> Iterator[None]:
+        """Hear signals in this block, then restore their handlers; where it is the `last` thing that the process does,
+        ignore them: everything is written, and the exit code has to come through.
 
         What is ignored stays ignored, as under nohup, and so do somebody else's handlers; off the main thread, where no
         signal arrives, nothing changes.
@@ -87,7 +88,7 @@ class Endings:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_IGN if last else handler)
             self._number = 0
 
 

@@ -200,6 +200,15 @@ def test_nohup_stays_nohup(own_folder: Path) -> None:
     assert read_model(own_folder / "model").run["status"] == "finished"
 
 
+def test_a_signal_while_the_process_ends_does_not_change_its_exit_code(own_folder: Path) -> None:
+    late = "import atexit, os, sys; atexit.register(lambda: [os.kill(os.getpid(), number) for number in (1, 2, 15)]);"
+    code = f"{late} from calcgpt.cli.main import main; sys.exit(main())"
+    line = [sys.executable, "-c", code, "train", *TINY, "--max-steps", "1", "--quiet"]
+    done = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read_model(own_folder / "model").run["status"] == "finished"
+
+
 def _start(*before: str, steps: int = 100_000) -> Any:
     """The command in a process of its own, when it has done a step."""
     line = [*before, sys.executable, "-m", "calcgpt", "train", *TINY, "--max-steps", str(steps), "--json"]
