@@ -13,7 +13,7 @@ import numpy as np
 from calcgpt.arithmetic.notation import Notation
 from calcgpt.arithmetic.problems import Problems
 from calcgpt.arithmetic.task import Task
-from calcgpt.errors import ConfigError, shown_value
+from calcgpt.errors import ConfigError, check_seed, shown_value
 from calcgpt.tokens.scheme import Positions
 
 _LARGEST = 2**63 - 1  # what a seed, and a size, may be
@@ -137,7 +137,8 @@ class TrainingConfig:
         sizes = ("epochs", "batch_size", "embedding_dim", "num_layers", "num_heads", "feedforward_dim")
         for name in (*sizes, "gradient_accumulation", "eval_examples"):
             _check_whole(name, getattr(self, name), 1)
-        for name in ("warmup_steps", "save_steps", "seed", "curriculum_steps"):
+        check_seed(self.seed)
+        for name in ("warmup_steps", "save_steps", "curriculum_steps"):
             _check_whole(name, getattr(self, name), 0)
         for name in ("learning_rate", "muon_learning_rate"):
             _check_number(name, getattr(self, name), above=True)
