@@ -69,7 +69,7 @@ def shorten(path: str | Path) -> str:
 def intention(job: Job) -> str:
     """What will be done, in one line: `recipe classic → models/classic: 50 epochs, recorded time 27 min 26 s on …`."""
     config = job.config
-    steps = None if config.max_steps is None else f"{config.max_steps:,} steps"
+    steps = None if config.max_steps is None else f"{config.max_steps:,} step{'' if config.max_steps == 1 else 's'}"
     epochs = f"{config.epochs:,} epochs" if config.task is None else None
     seconds = None if config.max_seconds is None else f"{config.max_seconds:g} s"
     ends = [end for end in (epochs, steps, seconds) if end]
