@@ -162,7 +162,9 @@ def thread_count() -> int:
 
 
 def _set_threads(count: int, others: int) -> None:
-    """Set this thread's count. PyTorch begins new threads with the count set last; that stays `others`."""
+    """Set this thread's count. PyTorch begins new threads with the count set last; that stays `others`, but for the
+    moment between the two settings: `thread_count` waits for its end.
+    """
     import torch
 
     with _COUNTS:

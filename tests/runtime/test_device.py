@@ -19,6 +19,7 @@ from calcgpt.runtime.device import (
     one_thread,
     resolve_device,
     side_by_side,
+    thread_count,
     without_autocast,
 )
 
@@ -121,8 +122,8 @@ def test_one_thread_is_for_the_block_alone() -> None:
 def test_other_threads_compute_on_as_many_as_before() -> None:
     before, counts = torch.get_num_threads(), []
 
-    def ask() -> None:  # the first question of a new thread
-        counts.append(torch.get_num_threads())
+    def ask() -> None:  # the first question of a new thread, as a run asks it: never while another one sets its own
+        counts.append(thread_count())
 
     torch.set_num_threads(3)
     try:
